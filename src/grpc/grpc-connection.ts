@@ -1,4 +1,4 @@
-import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { SocketTurns } from '../connections/socket-turns.ts'
 import { clientOf } from '../lib/client-of.ts'
@@ -6,11 +6,11 @@ import { FewItems } from '../lib/few-items.ts'
 import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { releaseClosed } from './closed-stream.ts'
-import type { EarlyCalls } from './early-calls.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { keepFewStreams } from './open-streams.ts'
 import { OtherFrames } from './other-frames.ts'
 import { PacedCalls } from './paced-calls.ts'
+import type { RefusedCalls } from './refused-calls.ts'
 import { SmallParts } from './small-parts.ts'
 
 /** Calls under way of one connection. With more, Envoy opens further connections, which the front processes share. */
@@ -56,7 +56,7 @@ interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' 
   /** Called as each call begins. */
   countCall(): void
   /** Of all connections. */
-  readonly earlyCalls: EarlyCalls
+  readonly refusedCalls: RefusedCalls
   /** Lets the client open no connection for a while, since it has sent a flood. */
   bar(client: string): void
 }
@@ -76,7 +76,7 @@ export class GrpcConnection {
   readonly #hold: (bytes: number) => void
   readonly #endings: FewPerTurn<GrpcConnection>
   readonly #countCall: () => void
-  readonly #earlyCalls: EarlyCalls
+  readonly #refusedCalls: RefusedCalls
   readonly #bar: (client: string) => void
   /** A socket that has closed does not know its address. */
   readonly #ip: string | undefined
@@ -85,17 +85,18 @@ export class GrpcConnection {
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
-  /** Calls that it has begun. */
+  /** Calls that it has begun, and of those the ones that the client has reset. */
   #calls = 0
+  #resets = 0
 
   constructor(
     socket: Socket,
-    { hold, endings, callTurns, countCall, earlyCalls, bar, ...shared }: GrpcConnectionContext,
+    { hold, endings, callTurns, countCall, refusedCalls, bar, ...shared }: GrpcConnectionContext,
   ) {
     this.#socket = socket
     this.#endings = endings
     this.#countCall = countCall
-    this.#earlyCalls = earlyCalls
+    this.#refusedCalls = refusedCalls
     this.#bar = bar
     this.#ip = socket.remoteAddress
     this.#session = performServerHandshake(socket, {
@@ -118,7 +119,7 @@ export class GrpcConnection {
       // Until its stack is read, the error keeps the native session, and Node.js 20 would never free either of them.
       void err.stack
       if (err.errno === NGHTTP2_ERR_FLOODED) this.#flooded()
-      else this.countRead(performance.now())
+      else this.#endFlood(performance.now(), this.#session.pendingSettingsAck)
     })
     this.#session.once('localSettings', () => setImmediate(() => this.#countFirst()))
     this.#session.on('stream', (stream, headers) => {
@@ -179,8 +180,9 @@ export class GrpcConnection {
     return sinceMs + SLOW_MS - nowMs
   }
 
-  /** Counts what was read. Closes the connection of a client that sends much besides calls. */
+  /** Counts what was read. Closes the connection of a client that sends much besides calls. What arrives for one that has ended is skipped. */
   countRead(nowMs: number): void {
+    if (this.#session.destroyed) return
     this.#pacedCalls.countRest()
     this.#endFlood(nowMs, this.#session.pendingSettingsAck)
   }
@@ -193,16 +195,21 @@ export class GrpcConnection {
   #endFlood(nowMs: number, isEarly: boolean): void {
     const bytes = this.#otherFrames.takeExcess(nowMs)
     if (bytes === 0) return
-    if (isEarly && this.#calls >= MAX_STREAMS) this.#countEarlyCalls(bytes, nowMs)
+    if (this.#mayHaveRefusedCalls(isEarly)) this.#countRefusedCalls(bytes, nowMs)
     else this.#flooded()
   }
 
   /**
-   * Until the client has acknowledged the settings, node:http2 refuses the calls that it opens beyond those that it may. Before it has
-   * opened these, no refused head is such a call.
+   * node:http2 refuses calls beyond those that a client may open, and says nothing of them. Before the client has acknowledged the settings,
+   * it does not know how many that are; before it has opened these, no refused head is such a call. Calls that it has reset count until
+   * node:http2 has closed them, so a client whose calls time out opens too many, too.
    */
-  #countEarlyCalls(bytes: number, nowMs: number): void {
-    const result = this.#earlyCalls.count(clientOf(this.#ip), bytes, nowMs)
+  #mayHaveRefusedCalls(isEarly: boolean): boolean {
+    return (isEarly && this.#calls >= MAX_STREAMS) || this.#resets >= MAX_STREAMS
+  }
+
+  #countRefusedCalls(bytes: number, nowMs: number): void {
+    const result = this.#refusedCalls.count(clientOf(this.#ip), bytes, nowMs)
     if (result === 'flood') this.#flooded()
     else if (result === 'too-much') this.destroy()
   }
@@ -230,6 +237,7 @@ export class GrpcConnection {
     this.#smallParts.countIn(stream)
     stream.once('close', () => {
       this.#exchanges.delete(exchange)
+      if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) this.#resets++
       exchange.closed()
       releaseClosed(stream)
     })

@@ -10,9 +10,9 @@ import { FewPerTurn } from '../lib/few-per-turn.ts'
 import { afterLongTurns } from '../lib/long-turns.ts'
 import { BarredClients } from './barred-clients.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
-import { EarlyCalls } from './early-calls.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import { OldGeneration } from './old-generation.ts'
+import { RefusedCalls } from './refused-calls.ts'
 import type { Status } from './status.ts'
 
 /** How long clients may take to read their responses once the server closes, in ms. */
@@ -62,7 +62,7 @@ export class GrpcServer {
       callTurns: new SocketTurns({ ...CALL_TURNS, countRest: () => this.#countRead() }),
       endings,
       countCall: () => this.#oldGeneration.countCall(),
-      earlyCalls: new EarlyCalls(),
+      refusedCalls: new RefusedCalls(),
       bar: (client: string) => {
         this.#barred.bar(client, performance.now())
         options.flooded(client)

@@ -5,9 +5,9 @@ import { listenOn } from '../../../src/connections/forwarding-listener.ts'
 import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import { SocketTurns } from '../../../src/connections/socket-turns.ts'
-import { EarlyCalls } from '../../../src/grpc/early-calls.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { Health } from '../../../src/grpc/health.ts'
+import { RefusedCalls } from '../../../src/grpc/refused-calls.ts'
 import { UNKNOWN_METHOD } from '../../../src/grpc/unknown-method.ts'
 import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
@@ -38,7 +38,7 @@ beforeEach(async () => {
     callTurns: new SocketTurns({ perTurn: 128, turnsToRest: 3 }),
     endings: new FewPerTurn<GrpcConnection>(10),
     countCall: () => undefined,
-    earlyCalls: new EarlyCalls(),
+    refusedCalls: new RefusedCalls(),
     bar: () => undefined,
     largeRequests: new LargeRequests(new AbortController().signal),
     failed: () => ({ name: 'INTERNAL', message: '' }),

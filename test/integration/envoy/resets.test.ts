@@ -1,10 +1,21 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { eventually } from '../../support/eventually.ts'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
-import { DATA, END_STREAM, frame, PING, PREFACE, requestHead, resetOf, SETTINGS } from '../../support/http2-frames.ts'
+import {
+  ACK,
+  DATA,
+  END_STREAM,
+  frame,
+  PING,
+  PREFACE,
+  requestHead,
+  resetOf,
+  SETTINGS,
+} from '../../support/http2-frames.ts'
 import { HeldChecker } from '../../support/resp-server.ts'
 
 const PATHS = {
@@ -16,6 +27,11 @@ const PATHS = {
 const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62', 'hex'))
 
 const PINGED = Buffer.from('finished')
+
+const UNKNOWN_TYPE = 0x20
+
+/** The server looks for floods four times a second. */
+const SEVERAL_LOOKS_MS = 600
 
 /** Error codes of HTTP/2. */
 const [NO_ERROR, CANCEL] = [0, 8]
@@ -96,4 +112,15 @@ describe('a connection whose calls and resets arrive together', () => {
     expect(server.answered.length).toBeLessThanOrEqual(320)
     expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
   })
+})
+
+it('a client that opens too many calls after it has reset others is not taken for a flood', async () => {
+  await sendAll(frame(SETTINGS, ACK, 0), ...abandoned(64))
+  // What node:http2 reports as little as refused calls.
+  await sendAll(...Array.from({ length: 20 }, () => frame(UNKNOWN_TYPE, 0, 0, Buffer.alloc(16_000))))
+  await sleep(SEVERAL_LOOKS_MS)
+  expect(attacker.closed).toBe(false)
+  const other = new Http2Client(server.port)
+  expect(await other.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  other.close()
 })

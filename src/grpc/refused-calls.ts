@@ -12,10 +12,10 @@ const MAX_BYTES_OF_ALL = 8 * MAX_BYTES
 const FLOOD_BYTES = 2 * MAX_BYTES
 
 /**
- * What clients send in calls that they open before they know how many they may. It does not differ from other frames, so it has a bound of
- * its own.
+ * What clients send in calls beyond those that they may open: before they know how many these are, or after calls that they have reset. It
+ * does not differ from other frames, so it has a bound of its own.
  */
-export class EarlyCalls {
+export class RefusedCalls {
   readonly #bytes = new Map<string, number>()
   #bytesOfAll = 0
   #sinceMs = Number.NEGATIVE_INFINITY

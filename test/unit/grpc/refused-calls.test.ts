@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals'
-import { EarlyCalls } from '../../../src/grpc/early-calls.ts'
+import { RefusedCalls } from '../../../src/grpc/refused-calls.ts'
 
 const KIB = 1024
 
 it('a client may send a mebibyte in ten seconds, over all its connections, and more than two are a flood', () => {
-  const calls = new EarlyCalls()
+  const calls = new RefusedCalls()
   expect(calls.count('a', 700 * KIB, 1_000)).toBe('fits')
   expect(calls.count('a', 700 * KIB, 5_000)).toBe('too-much')
   expect(calls.count('b', 1_024 * KIB, 5_000)).toBe('fits')
@@ -13,7 +13,7 @@ it('a client may send a mebibyte in ten seconds, over all its connections, and m
 })
 
 it('all clients may send eight mebibytes in ten seconds, and no client is barred for what others have sent', () => {
-  const calls = new EarlyCalls()
+  const calls = new RefusedCalls()
   const results = Array.from({ length: 20 }, (_, i) => calls.count(`client ${i}`, 512 * KIB, 1_000))
   expect(results.filter(result => result === 'fits')).toHaveLength(16)
   expect(results.slice(16)).toEqual(Array(4).fill('too-much'))
