@@ -146,6 +146,35 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
   })
 
+  it('do not refill by the outage of a part of the store that holds them no longer', () => {
+    allows('a', 8)
+    const former = clock
+    clock = { elapsedMs: 0, isRunning: false, refillPausedMs: 0 }
+    former.elapsedMs += 60_000
+    expect(allows('a', 1)).toBe(false)
+    outage(1_000)
+    expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
+  })
+
+  it('do not refill by an outage in which the store has answered them', () => {
+    allows('a', 8)
+    clock.isRunning = true
+    outage(1_000)
+    expect(allows('a', 1)).toBe(true)
+    outage(60_000)
+    buckets.answered('a')
+    expect(allows('a', 1)).toBe(false)
+    outage(1_000)
+    expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
+  })
+
+  it('have refilled in an outage that is over when the store answers again', () => {
+    allows('a', 8)
+    outage(3_000)
+    buckets.answered('a')
+    expect([allows('a', 3), allows('a', 1)]).toEqual([true, false])
+  })
+
   it('are dropped by a sweep once they are full and unused', () => {
     allows('a', 8)
     allows('b', 1)
