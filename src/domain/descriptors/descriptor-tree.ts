@@ -5,8 +5,8 @@ import { ValuePatterns } from './value-patterns.ts'
 /**
  * Finds the pattern that matches a descriptor. Entry by entry, an exact value wins over a prefix, the longest prefix over shorter ones, and
  * a prefix over any value; if a choice leads to no match, the next one is tried. So the order of patterns does not matter.
- * A search visits each node once at most, and none if there is an entry that no pattern matches at its place: a caller could choose such a
- * one, and make a search visit every node.
+ * A search visits each node once at most. It ends at once if a later entry matches no pattern of any policy: otherwise, a caller could make
+ * it visit every node.
  */
 export class DescriptorTree<T> {
   /** By domain, then by number of entries. */
@@ -44,11 +44,11 @@ export class DescriptorTree<T> {
 /** The patterns of a domain with the same number of entries. */
 class Root<T> {
   readonly #node = new Node<T>()
-  /** Of each place. */
-  readonly #counts: readonly EntryCounts[]
+  /** Of the second entry, the third, and so on. A search begins with the first entry anyway. */
+  readonly #laterCounts: readonly EntryCounts[]
 
   constructor(entries: number) {
-    this.#counts = Array.from({ length: entries }, () => new EntryCounts())
+    this.#laterCounts = Array.from({ length: entries - 1 }, () => new EntryCounts())
   }
 
   get isEmpty(): boolean {
@@ -62,7 +62,9 @@ class Root<T> {
   set(entries: readonly EntryPattern[], value: T): void {
     let node = this.#node
     for (const entry of entries) node = node.childFor(entry)
-    if (node.value === undefined) for (const [place, entry] of entries.entries()) this.#counts[place]?.add(entry)
+    if (node.value === undefined) {
+      for (const [i, counts] of this.#laterCounts.entries()) counts.add(entries[i + 1] as EntryPattern)
+    }
     node.value = value
   }
 
@@ -71,15 +73,15 @@ class Root<T> {
     const last = path?.at(-1)
     if (path === undefined || last?.value === undefined) return
     last.value = undefined
-    for (const [place, entry] of entries.entries()) this.#counts[place]?.remove(entry)
+    for (const [i, counts] of this.#laterCounts.entries()) counts.remove(entries[i + 1] as EntryPattern)
     for (let depth = entries.length; depth > 0 && path[depth]?.isEmpty; depth--) {
       path[depth - 1]?.removeChild(entries[depth - 1] as EntryPattern)
     }
   }
 
   match(entries: readonly DescriptorEntry[]): T | undefined {
-    for (let place = 0; place < entries.length; place++) {
-      if (!this.#counts[place]?.matches(entries[place] as DescriptorEntry)) return undefined
+    for (let i = 1; i < entries.length; i++) {
+      if (!this.#laterCounts[i - 1]?.matches(entries[i] as DescriptorEntry)) return undefined
     }
     return this.#node.match(entries, 0)
   }

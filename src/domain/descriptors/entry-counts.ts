@@ -1,7 +1,7 @@
 import type { DescriptorEntry, EntryPattern } from './descriptor-pattern.ts'
 import { ValuePatterns } from './value-patterns.ts'
 
-/** The patterns that some policies have at one place of their entries, with the number of these policies. */
+/** Counts the policies that have each pattern at one position of their entries. */
 export class EntryCounts {
   readonly #counts = new Map<string, ValuePatterns<number>>()
 
