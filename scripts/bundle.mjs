@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
 
-/** `files` in package.json lists the same files. */
+/** Like `COMMAND_LINE`, also listed by `files` in package.json. */
 const SERVICE = [
   'src/cluster.js',
   'src/embedded/compaction-thread.js',
@@ -17,7 +17,8 @@ const SERVICE = [
   'src/server.js',
   'workers/config.worker.js',
 ]
-/** Each of its commands is loaded apart. Chunks in common with the service would be many small ones, and slow its start. */
+
+/** Bundled apart: it loads each command when that is called, and chunks shared with the service would be many small files in its start. */
 const COMMAND_LINE = ['src/cli.js']
 
 /** Packages that read files next to their own code. */

@@ -12,7 +12,7 @@ export function limitWeight({ limits }: Policy): number {
   return Math.max(1, Math.ceil(limits.length / 2))
 }
 
-/** Of a larger batch, the policies of so many checks are looked at. To look at all would cost each check a twentieth more. */
+/** How many checks of a larger batch have their policies looked at. To look at all would cost each check a twentieth more. */
 const SAMPLES = 8
 
 /**

@@ -129,8 +129,8 @@ export class LocalBuckets {
   }
 
   /**
-   * The store has answered a check of a key, so it is available to this key, whatever the clock says: the bucket can have moved to another
-   * part of the store. The time of that outage does not count.
+   * The store has answered a check of a key. So the key has no outage, even while its clock runs: the bucket may have moved to another part
+   * of the store. The share does not refill by the time that the clock has counted.
    */
   answered(key: string): void {
     const kept = this.#buckets.get(key)

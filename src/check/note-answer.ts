@@ -2,7 +2,7 @@ import type { BucketReading } from '../domain/reading.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { BucketCheck } from './ports.ts'
 
-/** Tells what the store has answered to the share of the key. @param tokens what the check itself spent */
+/** Updates a key's share after the store has answered a check of the key. @param tokens what the check itself spent */
 export function noteAnswer(
   localBuckets: Pick<LocalBuckets, 'answered' | 'foundFull'>,
   check: BucketCheck,

@@ -5,7 +5,7 @@
 const GRACE_MS = 1_000
 
 /**
- * How much later than a deadline the next failure may come, in ms. While the store is unavailable, probes fail four times a second; after a
+ * Longest time from one failure to the next in an outage, besides the deadline of a call, in ms. Probes fail four times a second, so after a
  * longer silence, this process itself was suspended.
  */
 const MAX_SILENCE_MS = 1_250
@@ -58,7 +58,7 @@ export class OutageClock {
     return Math.max(0, GRACE_MS - this.#sinceStartMs)
   }
 
-  /** Without the time in which nobody looked. */
+  /** Without the time in which this process was suspended. */
   get #sinceStartMs(): number {
     if (this.#startedAtMs === undefined) return 0
     return Math.min(this.#now(), this.#failedAtMs + this.#noticedWithinMs + MAX_SILENCE_MS) - this.#startedAtMs

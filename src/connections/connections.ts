@@ -167,7 +167,7 @@ export class Connections implements Iterable<Socket> {
   }
 }
 
-/** Whether a request gets no response, since an earlier one is the last of its connection. Then its client may send it again. */
+/** Whether a request gets no response, because an earlier response is the last one of its connection. Its client may send it again. */
 export function isUnanswered(response: Response): boolean {
   return response[UNANSWERED] === true
 }

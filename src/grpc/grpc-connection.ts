@@ -85,7 +85,7 @@ export class GrpcConnection {
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
-  /** Calls that it has begun, and of those the ones that the client has reset. */
+  /** Calls that it has begun, and those of them that were reset. */
   #calls = 0
   #resets = 0
 
