@@ -9,6 +9,8 @@ import { Service } from '../support/service.ts'
 
 const WAITED = `throttler_queue_first_command_seconds{partition="${configPartition('k')}"}`
 const TIMEOUT_MS = 60_000
+/** A process inspects the queues every two seconds, and what it has just seen can end with it. */
+const LOST_SECONDS = 3
 
 describeWithRedis('an instance whose changes wait without a worker', () => {
   let redis: RedisServer
@@ -40,7 +42,7 @@ describeWithRedis('an instance whose changes wait without a worker', () => {
       api.process.kill('SIGHUP')
       await replaced
       await expectDegraded()
-      expect(await secondsWaited()).toBeGreaterThanOrEqual(before)
+      expect(await secondsWaited()).toBeGreaterThan(before - LOST_SECONDS)
       expect(reports()).toHaveLength(2)
     },
     TIMEOUT_MS,
@@ -58,7 +60,7 @@ describeWithRedis('an instance whose changes wait without a worker', () => {
         expect(pids.filter(pid => killed.includes(pid))).toEqual([])
       })
       await eventually(() => expectDegraded())
-      expect(await secondsWaited()).toBeGreaterThanOrEqual(before)
+      expect(await secondsWaited()).toBeGreaterThan(before - LOST_SECONDS)
     },
     TIMEOUT_MS,
   )
