@@ -9,7 +9,7 @@ import { CallResponse } from './call-response.ts'
 import { type HeadFault, headFault } from './head-fault.ts'
 import { ArrivingMessage, MAX_MESSAGE_BYTES } from './message-frames.ts'
 import { OK, type Status } from './status.ts'
-import { timeoutMs } from './timeout.ts'
+import { malformedTimeout, timeoutMs } from './timeout.ts'
 
 const DRAINING: Status = { name: 'UNAVAILABLE', message: 'the service is draining' }
 
@@ -246,8 +246,4 @@ export class Exchange implements Responder {
       this.end(this.#context.failed(err))
     }
   }
-}
-
-function malformedTimeout(given: string | undefined): Status {
-  return { name: 'INVALID_ARGUMENT', message: `grpc-timeout must be like 20m, with up to 8 digits; was ${given}` }
 }

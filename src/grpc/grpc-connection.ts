@@ -7,6 +7,7 @@ import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { releaseClosed } from './closed-stream.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
+import { GOAWAY, GOAWAY_MS } from './goaway.ts'
 import { keepFewStreams } from './open-streams.ts'
 import { OtherFrames } from './other-frames.ts'
 import { PacedCalls } from './paced-calls.ts'
@@ -30,18 +31,8 @@ const RESETS = { streamResetBurst: 10_000, streamResetRate: 2_000 }
 const MAX_AGE_MS = 300_000
 const AGE_JITTER = 0.2
 
-/** How long clients may still open calls after they were told to use another connection, in ms. */
-export const GOAWAY_MS = 500
-
 /** How long a client may take to send a request or to read a response, in ms. */
 const SLOW_MS = 10_000
-
-/**
- * A GOAWAY frame with the largest id of a stream: calls that cross it are answered. It is written past the session, which would take no
- * new calls once it has sent a GOAWAY of its own. The session writes whole frames, so this one is between two of them.
- * @see https://www.rfc-editor.org/rfc/rfc9113#section-6.8
- */
-const GOAWAY = Buffer.from('000008' + '07' + '00' + '00000000' + '7fffffff' + '00000000', 'hex')
 
 /** What nghttp2 says of too many frames that it has to answer. @see https://nghttp2.org/documentation/nghttp2_error_code.html */
 const NGHTTP2_ERR_FLOODED = -904
