@@ -17,7 +17,7 @@ import { failToStart } from '../support/start-failure.ts'
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const MOST_DEGRADED = 0.01
-const RATE_PER_SECOND = 1_000
+const RATE_PER_SECOND = IS_LONG ? 1_000 : 300
 /** Half of the slots of one of three masters. The quick form of the test moves only some slots that contain buckets. */
 const HALF_OF_A_MASTERS_SLOTS = Math.round(16_384 / 6)
 const FIRST_OF_SECOND_MASTER = Math.round(16_384 / 3)

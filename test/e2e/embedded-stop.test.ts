@@ -9,10 +9,10 @@ import { connectToStoreOf } from '../support/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
 
-const POLICIES = 40_000
+const POLICIES = 16_000
 const POLICY = { capacity: 1, refillTokens: 1 }
 /** Less than the import takes. */
-const SHUTDOWN_TIMEOUT_MS = 1_000
+const SHUTDOWN_TIMEOUT_MS = 400
 /** Less than a thread takes to start and to compact the journal. */
 const MIN_SHUTDOWN_TIMEOUT_MS = 100
 

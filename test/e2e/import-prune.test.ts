@@ -8,7 +8,7 @@ import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-const LINES = process.env['TEST_LONG'] === undefined ? 10_000 : 100_000
+const LINES = process.env['TEST_LONG'] === undefined ? 3_000 : 100_000
 const GONE = LINES / 100
 const TIMEOUT_MS = 300_000
 

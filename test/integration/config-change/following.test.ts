@@ -85,11 +85,11 @@ describeWithRedis('a front process', () => {
   })
 
   it('enforces changes while its subscription is cut repeatedly', async () => {
-    for (let capacity = 2; capacity < 22; capacity++) {
+    for (let capacity = 2; capacity < 12; capacity++) {
       await Promise.all(KEYS.map(key => writer.client.request('PUT', `/config/${key}`, policy(capacity))))
       await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     }
-    await obeys(21)
+    await obeys(11)
     expect(reloads()).toEqual([])
   })
 
@@ -166,10 +166,10 @@ describeWithRedis('a front process', () => {
         }
       }
     })()
-    for (let capacity = 2; capacity < 30; capacity++) await change(capacity)
+    for (let capacity = 2; capacity < 16; capacity++) await change(capacity)
     isOver = true
     await compaction
-    await obeys(29)
+    await obeys(15)
     expect([reloads(), await resets()]).toEqual([[], 0])
   })
 

@@ -37,10 +37,10 @@ const ENDS_MS = Date.now() + 86_400_000
 
 /** Changes that result in policies, deleted policies, one that was created again and a temporary one. */
 async function givenHistory(): Promise<void> {
-  for (const key of ['user:*', 'user:1', 'user:2', 'again', 'ü/日本']) {
-    for (const capacity of [1, 2, 3]) await app.client.put(key, policy(capacity))
+  for (const capacity of [1, 2, 3]) {
+    await Promise.all(['user:*', 'user:1', 'user:2', 'again', 'ü/日本'].map(key => app.client.put(key, policy(capacity))))
   }
-  for (const key of ['user:2', 'again']) await app.client.delete(key)
+  await Promise.all(['user:2', 'again'].map(key => app.client.delete(key)))
   await app.client.put('again', policy(4))
   await app.client.put('raised', policy(4))
   await app.client.put('raised', { ...policy(40), expiresAt: new Date(ENDS_MS).toISOString() })
@@ -117,14 +117,6 @@ describe('verify', () => {
     expect(await verify()).toEqual([])
   })
 
-  it.each(damages)('names %s', async (_, where, key, spoil) => {
-    await givenHistory()
-    await spoil(keysOf(key), key)
-    expect(await verify()).toEqual([
-      { partition: configPartition(key), where, key, detail: expect.stringMatching(/^has .*, the log says /) },
-    ])
-  })
-
   it('reports a gap in the log', async () => {
     await givenHistory()
     await redis.xdel(keysOf('user:1').log, '2-0')
@@ -160,7 +152,7 @@ describe('verify', () => {
       }
     })()
     try {
-      for (let i = 0; i < 10; i++) {
+      for (let i = 0; i < 5; i++) {
         expect(await verify()).toEqual([])
         await compact(20)
       }
@@ -190,10 +182,13 @@ describe('rebuild', () => {
     expect(await verify()).toEqual([])
   })
 
-  it.each(damages)('repairs %s', async (_, _where, key, spoil) => {
+  it.each(damages)('repairs %s, which verify names', async (_, where, key, spoil) => {
     await givenHistory()
     const before = await app.client.get('/config')
     await spoil(keysOf(key), key)
+    expect(await verify()).toEqual([
+      { partition: configPartition(key), where, key, detail: expect.stringMatching(/^has .*, the log says /) },
+    ])
     expect(await rebuild()).toEqual([])
     expect(await verify()).toEqual([])
     expect((await app.client.get('/config')).body).toEqual(before.body)
@@ -225,7 +220,7 @@ describe('rebuild', () => {
     )
     await redis.hset(keysOf('a').policies, 'stranger', '{}')
     try {
-      for (let i = 0; i < 10; i++) expect(await rebuild()).toEqual([])
+      for (let i = 0; i < 5; i++) expect(await rebuild()).toEqual([])
     } finally {
       isOver = true
       await changes
@@ -281,7 +276,7 @@ describe('compaction', () => {
 
   it('can run several times at once, during changes', async () => {
     const changes = (async () => {
-      for (let capacity = 1; capacity <= 60; capacity++) {
+      for (let capacity = 1; capacity <= 30; capacity++) {
         await Promise.all(['a', 'b', 'c*', 'd'].map(key => app.client.put(key, policy(capacity))))
       }
     })()
@@ -295,7 +290,7 @@ describe('compaction', () => {
     isOver = true
     await compactions
     expect(await verify()).toEqual([])
-    for (const key of ['a', 'b', 'c*', 'd']) expect((await app.client.get(`/config/${key}`)).body.version).toBe(60)
+    for (const key of ['a', 'b', 'c*', 'd']) expect((await app.client.get(`/config/${key}`)).body.version).toBe(30)
   })
 
   it('leaves a log from which policies can be rebuilt', async () => {
