@@ -1,6 +1,7 @@
 /** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
 const LONG_SUITES = [
-  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|client-package|embedded-memory|embedded-repetitions|old-log|pipeline-recipe)',
+  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|cli-translate-ratelimit-config|client-package|console-pictures|dashboard|dotenv)',
+  'e2e/(embedded-memory|embedded-repetitions|localhost|old-log|pipeline-recipe|ratelimit-migration|service-monitor|typed-documents)',
   'integration/config-change/stale-workers',
 ]
 
@@ -15,7 +16,7 @@ export default {
   testTimeout: 240_000,
   testSequencer: '<rootDir>/test/support/test-sequencer.mjs',
   // Most suites wait for processes most of the time.
-  maxWorkers: 4,
+  maxWorkers: 5,
   // The modules of suites that have ended are not all freed, and collecting a large heap stops a suite for seconds.
   workerIdleMemoryLimit: '768MB',
   extensionsToTreatAsEsm: ['.ts'],

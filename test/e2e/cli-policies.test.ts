@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type CliResult, runThrottlerOnTerminal, runThrottlerPatiently } from '../support/cli.ts'
+import { type CliResult, runThrottler, runThrottlerOnTerminal, runThrottlerPatiently } from '../support/cli.ts'
 import { ADMIN, cliPlaces } from '../support/cli-places.ts'
 import { describeWithTerminal } from '../support/describe-with-terminal.ts'
 import { Service } from '../support/service.ts'
@@ -148,15 +148,22 @@ describe.each(PLACES)('throttler $place', ({ place, actor, options, variables })
       ['set', 'a', '{"capacity":0,"refillTokens":1}'],
       /\/capacity: must be an integer from 1 to/,
     ],
-    ['a policy that is not JSON', ['set', 'a', '{"capacity":'], /JSON/],
     [
       'an end in the past',
       ['set', 'a', '{"mode":"off","expiresAt":"2020-01-01T00:00:00Z"}'],
       /\/expiresAt: must be in the future/,
     ],
-    ['a file that does not exist', ['set', 'a', '/nonexistent'], /\/nonexistent cannot be read: ENOENT/],
     ['an unknown policy', ['check', 'a', '--policy', 'none'], /names the policy "none", but none is stored/],
     ['more tokens than a limit holds', ['check', 'a', '--tokens', '1000'], /never holds more than 100/],
+  ])('%s is refused with exit code 2, in one line', async (_, [command = '', ...args], complaint) =>
+    expectRefused(await run(command, ...args), complaint),
+  )
+})
+
+describe('throttler', () => {
+  it.each([
+    ['a policy that is not JSON', ['set', 'a', '{"capacity":'], /JSON/],
+    ['a file that does not exist', ['set', 'a', '/nonexistent'], /\/nonexistent cannot be read: ENOENT/],
     [
       'too many tokens',
       ['check', 'a', '--tokens', '1000000001'],
@@ -167,13 +174,16 @@ describe.each(PLACES)('throttler $place', ({ place, actor, options, variables })
     ['a version that is none', ['rollback', 'a', '0'], /VERSION must be an integer between 1 and/],
     ['a missing argument', ['rollback', 'a'], /an argument is missing/],
     ['an unknown option', ['get', 'a', '--token', 'x'], /Unknown option '--token'/],
-  ])('%s is refused with exit code 2, in one line', async (_, [command = '', ...args], complaint) => {
-    const { code, output, complaints } = await run(command, ...args)
-    expect([code, output]).toEqual([2, ''])
-    expect(complaints).toMatch(complaint)
-    expect(complaints).toMatch(/^throttler [a-z]+: .*\n$/)
-  })
+  ])('%s is refused with exit code 2, in one line, whatever the place', async (_, args, complaint) =>
+    expectRefused(await runThrottler(args, { DATA_DIR: service.dataDir }), complaint),
+  )
 })
+
+function expectRefused({ code, output, complaints }: CliResult, complaint: RegExp): void {
+  expect([code, output]).toEqual([2, ''])
+  expect(complaints).toMatch(complaint)
+  expect(complaints).toMatch(/^throttler [a-z]+: .*\n$/)
+}
 
 describeWithTerminal('throttler on a terminal', () => {
   it.each(PLACES)('prints tables $place, and JSON with --json', async ({ place, options, variables }) => {

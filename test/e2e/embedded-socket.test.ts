@@ -80,17 +80,20 @@ function linkOf(path: string): string {
 }
 
 describe('the embedded store of a running service', () => {
-  it('listens on no port, but on a socket in a directory that only its user can enter', async () => {
+  it('listens on no port, but on a socket in a directory that only its user can enter, and its password is in no command line', async () => {
     const running = await start()
     const path = await socketPath()
     expect(dirname(dirname(path))).toBe(temporary)
     expect(statSync(dirname(path)).mode & 0o777).toBe(0o700)
     const [store = 0] = running.pidsOf('throttler store')
     expect(listeningPorts(store)).toBe(0)
+    const { password = '' } = await storeUrl()
+    expect(password).toMatch(/^[0-9a-f]{32}$/)
+    for (const pid of running.pids) expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(password)
   })
 
-  it('answers nobody who has not learned its password from the lock', async () => {
-    await start()
+  it('answers nobody who has not learned its password from the lock, also after it was killed and replaced', async () => {
+    const running = await start()
     const replies = await repliesToStrangers(
       ['PING'],
       ['FLUSHALL'],
@@ -101,17 +104,7 @@ describe('the embedded store of a running service', () => {
     const known = await connectToStoreOf(dataDir)
     expect(await known.ping()).toBe('PONG')
     known.disconnect()
-  })
 
-  it('has a password that is in no command line', async () => {
-    const { pids } = await start()
-    const { password = '' } = await storeUrl()
-    expect(password).toMatch(/^[0-9a-f]{32}$/)
-    for (const pid of pids) expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(password)
-  })
-
-  it('has the same socket and password after it was killed and replaced, and clients reconnect', async () => {
-    const running = await start()
     const client = new Client(running.url)
     const before = await storeUrl()
     const [killed = 0] = running.pidsOf('throttler store')

@@ -117,19 +117,6 @@ async function stranger(service: Service, act: (socket: Socket) => void): Promis
   return socket
 }
 
-describe('a stop while a stranger', () => {
-  it.each(Object.entries(STRANGERS))('%s ends in order', async (_what, act) => {
-    const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
-    const socket = await stranger(service, act)
-    try {
-      expectCleanEnd(await endOf(service))
-    } finally {
-      socket.destroy()
-      await service.stop()
-    }
-  })
-})
-
 it('a stop while batches wait to be parsed refuses them, and ends in order', async () => {
   const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
   const sockets = Array.from({ length: 5 }, () => connect(Number(new URL(service.url).port), '127.0.0.1'))
@@ -174,23 +161,28 @@ it('a stop answers connections that a slow primary accepts a second later', asyn
   }
 })
 
-describe('a replacement while a stranger', () => {
-  it.each(Object.entries(STRANGERS))('%s keeps what the predecessor counted', async (_what, act) => {
-    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '5000' } })
-    const socket = await stranger(service, act)
-    try {
-      const client = new Client(service.url)
-      for (let i = 0; i < 20; i++) expect((await client.check(`counted:${i}`)).status).toBe(200)
-      const replaced = service.says(/all front processes are replaced/)
-      service.process.kill('SIGHUP')
-      await replaced
-      const metrics = await (await fetch(`${service.url}/metrics`)).text()
-      expect(metrics).toMatch(/^throttler_checks_total\{.*outcome="allowed".*\} 20$/m)
-    } finally {
-      socket.destroy()
-      await service.stop()
-    }
-  })
+describe('while a stranger', () => {
+  it.each(Object.entries(STRANGERS))(
+    '%s, a replacement keeps what was counted, and a stop ends in order',
+    async (_what, act) => {
+      const service = await Service.start({ env: { WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '5000' } })
+      const sockets = [await stranger(service, act)]
+      try {
+        const client = new Client(service.url)
+        for (let i = 0; i < 20; i++) expect((await client.check(`counted:${i}`)).status).toBe(200)
+        const replaced = service.says(/all front processes are replaced/)
+        service.process.kill('SIGHUP')
+        await replaced
+        const metrics = await (await fetch(`${service.url}/metrics`)).text()
+        expect(metrics).toMatch(/^throttler_checks_total\{.*outcome="allowed".*\} 20$/m)
+        sockets.push(await stranger(service, act))
+        expectCleanEnd(await endOf(service))
+      } finally {
+        for (const socket of sockets) socket.destroy()
+        await service.stop()
+      }
+    },
+  )
 })
 
 describeWithRedis('a stop while Redis hangs', () => {

@@ -8,30 +8,35 @@ import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
+import { StoreChanges } from '../support/store-changes.ts'
 import { StoreProxy } from '../support/store-proxy.ts'
 
 /** Longer than a start waits for the policies if no other process serves. */
 const LONG_MS = 3_500
 
+/** Stores a policy that blocks the key `blocked`. */
+async function storeBlocked({ url }: RedisServer): Promise<void> {
+  const admin = new Redis(url)
+  await new StoreChanges(admin).change('blocked', { policy: { limits: [], mode: 'block' } })
+  admin.disconnect()
+}
+
 describeWithRedis('a front process that cannot load the policies', () => {
   let redis: RedisServer
   let configRedis: RedisServer
   let api: Service
-  let worker: Service
   let client: Client
   beforeEach(async () => {
     redis = await RedisServer.start()
     configRedis = await RedisServer.start('--appendonly', 'yes')
-    const env = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url }
-    api = await Service.start({ kind: 'api', env })
-    worker = await Service.start({ kind: 'worker', env })
+    await storeBlocked(configRedis)
+    api = await Service.start({ kind: 'api', env: { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url } })
     // A connection that stays open could be to a process that the test kills.
     client = new Client(api.url, { connection: 'close' })
-    expect((await client.put('blocked', { mode: 'block' })).status).toBe(201)
     await obeyedByAll([client], 'blocked', 'blocked')
   })
   afterEach(async () => {
-    await Promise.all([api.stop(), worker.stop()])
+    await api.stop()
     await Promise.all([redis.stop(), configRedis.stop()])
   })
 
@@ -145,11 +150,9 @@ describeWithRedis('a store that refuses writes', () => {
     const redis = await RedisServer.start()
     const admin = new Redis(redis.url)
     const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1' }
-    const worker = await Service.start({ kind: 'worker', env })
+    await storeBlocked(redis)
     const first = await Service.start({ kind: 'api', env })
-    const client = new Client(first.url)
-    expect((await client.put('blocked', { mode: 'block' })).status).toBe(201)
-    await obeyedByAll([client], 'blocked', 'blocked')
+    await obeyedByAll([new Client(first.url)], 'blocked', 'blocked')
     await admin.config('SET', 'min-replicas-to-write', '1')
     try {
       const [pid = 0] = first.pidsOf('throttler front')
@@ -166,7 +169,7 @@ describeWithRedis('a store that refuses writes', () => {
       }
     } finally {
       admin.disconnect()
-      await Promise.all([first.stop(), worker.stop()])
+      await first.stop()
       await redis.stop()
     }
   })
