@@ -11,6 +11,7 @@ import type { Outcome } from '../src/domain/outcome.ts'
 import { faultFields } from '../src/lib/operator-error.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import { type CommandJob, sourceOf } from '../src/queues/command-job.ts'
+import { isDenied } from '../src/redis/connection/failure-reason.ts'
 import { isTransient } from '../src/redis/connection/transient.ts'
 import type { Tracer } from '../src/tracing/tracer.ts'
 import { inCommandSpan } from './command-span.ts'
@@ -46,13 +47,14 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
     const { requestId } = sourceOf(job.data)
     const id = parseCommandId(String(job.id))
     if (id === undefined) throw refuseJob(job)
+    const isTemporary = temporaryErrors({ commandId: id, requestId }, logger)
     try {
       const command = {
         ...parseCommand(id, value),
         ...(requestId !== undefined && { requestId }),
         ...(traceparent !== undefined && { traceparent }),
       }
-      const outcome = await retryWhileUnavailable(() => apply(command, job, lease, options))
+      const outcome = await retryWhileUnavailable(() => apply(command, job, lease, options), isTemporary)
       if (outcome === undefined) return skip(id)
       metrics.commandEnded(command.type, outcome.status)
       logger.info({ commandId: id, requestId, type: command.type, ...outcomeFields(outcome) }, 'command ended')
@@ -60,7 +62,8 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
     } catch (err) {
       logger.error({ ...faultFields(err), commandId: id, requestId }, 'command cannot be processed')
       const attempt = { id, command: value, err, lease }
-      if (!(await retryWhileUnavailable(() => recordFailure(attempt, { ...options, isTransient })))) return skip(id)
+      const record = () => recordFailure(attempt, { ...options, isTransient: isTemporary })
+      if (!(await retryWhileUnavailable(record, isTemporary))) return skip(id)
       metrics.commandEnded(job.name, 'failed')
       throw new UnrecoverableError((err as Error).message)
     }
@@ -76,6 +79,18 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
     logger.error({ commandId: id, reason }, 'command cannot be processed')
     metrics.commandEnded(name, 'failed')
     return new UnrecoverableError(reason)
+  }
+}
+
+/** Which errors end by themselves. An operator who takes a right from the Redis user can give it back: no command fails for that. */
+function temporaryErrors(command: object, logger: Logger): (err: Error) => boolean {
+  let wasDenied = false
+  return err => {
+    if (!isDenied(err)) return isTransient(err)
+    if (!wasDenied)
+      logger.error({ ...command, reason: err.message }, 'the Redis user lacks a right: the command waits for it')
+    wasDenied = true
+    return true
   }
 }
 

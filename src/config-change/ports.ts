@@ -226,8 +226,10 @@ export interface EndedPart {
 
 /** One queue for each partition. Its commands run one at a time, in the order in which they were added. */
 export interface CommandQueue {
-  /** Resolves once the command is as durable as the store. Adding a queued command again has no effect. */
+  /** Resolves once the command is as durable as the store. */
   add(command: QueuedCommand): Promise<void>
+  /** The same for a command that somebody may have added, or tried to. It has no effect on a queued command. */
+  addAgain(command: QueuedCommand): Promise<void>
   /** The command while it waits or runs. */
   findQueued(id: CommandId): Promise<{ readonly key?: string } | undefined>
 }

@@ -204,7 +204,7 @@ function limitState(
   /** Once all that is spent has returned. */
   const ceiling = limit.capacityUnits - limit.heldUnits(held)
   const remaining = ceiling < spent ? 0 : floorDiv(ceiling - spent, limit.unitsPerToken)
-  const isUntouched = spent === 0 && held === undefined
+  const isFull = spent === 0 && ceiling === limit.capacityUnits
   const violated = reading.violated?.[index]
   const allowsNow = reading.allowed ? !violated : allows(limit, spent, held, asked)
   return {
@@ -214,7 +214,7 @@ function limitState(
     // A limit that allowed a check which was denied and charged may not allow it again.
     retryAfterMs: allowsNow ? 0 : waitUntilAllowed(limit, reading, index, asked),
     resetAfterMs: Math.max(spent === 0 ? 0 : limit.waitFor(spent, reading, index), held?.lastExpiryMs ?? 0),
-    nextTokenAfterMs: isUntouched ? 0 : waitUntilLeft(limit, reading, index, (remaining + 1) * limit.unitsPerToken),
+    nextTokenAfterMs: isFull ? 0 : waitUntilLeft(limit, reading, index, (remaining + 1) * limit.unitsPerToken),
     periodMs: reading.periods?.[index]?.lengthMs,
   }
 }

@@ -30,6 +30,16 @@ export class BullCommandQueue implements CommandQueue {
     await Promise.all([runOneAtATime(queue), queue.add(command.type, jobOf(command), jobOptionsOf(command))])
   }
 
+  /**
+   * Redis may have denied BullMQ a command in the middle of adding the job, which is then in no list. BullMQ would take it for queued, so it
+   * is removed first. So is one that another process has just added, unless a worker has it already.
+   */
+  async addAgain(command: QueuedCommand): Promise<void> {
+    const queue = await this.#open(partitionOf(command.id))
+    if ((await queue.getJobState(command.id)) === 'unknown') await queue.remove(command.id)
+    await this.add(command)
+  }
+
   async findQueued(id: CommandId): Promise<{ key?: string } | undefined> {
     const job = await (await this.#open(partitionOf(id))).getJob(id)
     if (job === undefined || job.finishedOn !== undefined) return undefined

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job, type Span, Worker } from 'bullmq'
 import type { RedisClient } from '../redis/connection/connection.ts'
-import { isReply } from '../redis/connection/failure-reason.ts'
+import { isDenied, isReply } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { capExpiry } from './cap-expiry.ts'
 import type { CommandJob } from './command-job.ts'
@@ -14,6 +14,9 @@ const RETRY_PAUSE_MS = 100
 const MAX_DISCONNECT_MS = 1_000
 
 const POLL_MS = 20
+
+/** What BullMQ takes for no next job. */
+const NONE = undefined as unknown as Job<CommandJob>
 
 /** The options of BullMQ that this service always gives. */
 interface GivenOptions {
@@ -105,27 +108,36 @@ export class CommandWorker extends Worker<CommandJob> {
   }
 
   protected override handleCompleted(result: unknown, job: Job<CommandJob>, token: string, ...further: Further) {
-    return this.#untilAccepted(() => super.handleCompleted(result, job, token, ...further))
+    return this.#untilAccepted(job, () => super.handleCompleted(result, job, token, ...further))
   }
 
   protected override handleFailed(err: Error, job: Job<CommandJob>, token: string, ...further: Further) {
-    return this.#untilAccepted(() => super.handleFailed(err, job, token, ...further))
+    return this.#untilAccepted(job, () => super.handleFailed(err, job, token, ...further))
   }
 
   /** If the worker closes meanwhile, the job stays: another worker finds that its command has ended. */
-  async #untilAccepted(end: () => Promise<Job<CommandJob>>): Promise<Job<CommandJob>> {
-    for (;;) {
+  async #untilAccepted(job: Job<CommandJob>, end: () => Promise<Job<CommandJob>>): Promise<Job<CommandJob>> {
+    for (let wasDenied = false; ; ) {
       try {
         const next = await end()
         this.#reached()
         return next
       } catch (err) {
-        if (!isRefusal(err)) throw err
+        if (!isRefusal(err) && !wasDenied) throw err
+        if (!isRefusal(err)) return this.#removeEnded(job)
+        wasDenied ||= isDenied(err)
         this.emit('error', err as Error)
       }
-      if (this.closing !== undefined) return undefined as unknown as Job<CommandJob>
+      if (this.closing !== undefined) return NONE
       await sleep(RETRY_PAUSE_MS)
     }
+  }
+
+  /** A script that was denied a command has run up to there, so the job of a command that has ended may be in no list any more. */
+  async #removeEnded(job: Job<CommandJob>): Promise<Job<CommandJob>> {
+    // Another worker may have taken it meanwhile.
+    await job.remove().catch(() => undefined)
+    return NONE
   }
 
   /** Takes no further commands, and resolves once a running one has ended. */
@@ -149,5 +161,5 @@ export class CommandWorker extends Worker<CommandJob> {
 
 /** Whether the store has answered that it cannot do this now. */
 function isRefusal(err: unknown): boolean {
-  return isReply(err) && isTransient(err)
+  return isReply(err) && (isTransient(err) || isDenied(err))
 }

@@ -370,7 +370,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       nowMs = END_MS
       const queued: QueuedCommand[] = []
       const failed = (err: unknown) => Promise.reject(err)
-      const queue = { add: async (command: QueuedCommand) => void queued.push(command) }
+      const queue = { addAgain: async (command: QueuedCommand) => void queued.push(command) }
       const recorder = new EndRecorder({ reader: ports.reader, queue, failed })
       await recorder.record()
       await recorder.record()
@@ -544,7 +544,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
     it('finds a queued command', async () => {
       expect(await ports.queue.findQueued(put.id)).toBeUndefined()
       await ports.queue.add(put)
-      await ports.queue.add(put)
+      await ports.queue.addAgain(put)
       expect(await ports.queue.findQueued(put.id)).toEqual({ key: KEY })
     })
 

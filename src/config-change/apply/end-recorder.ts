@@ -16,7 +16,7 @@ const ENDS_PER_PARTITION = 500
 
 interface EndRecorderOptions {
   readonly reader: EndReader
-  readonly queue: Pick<CommandQueue, 'add'>
+  readonly queue: Pick<CommandQueue, 'addAgain'>
   /** Called if a round of a partition fails after one that did not. The next one tries again. */
   failed(err: Error, partition: number): void
 }
@@ -82,7 +82,7 @@ export class EndRecorder {
       const command = expireCommand(end)
       const earlierMs = partition.queuedMs.get(command.id)
       const isUnderWay = earlierMs !== undefined && nowMs - earlierMs < RETRY_AFTER_MS
-      if (!isUnderWay) await queue.add(command)
+      if (!isUnderWay) await queue.addAgain(command)
       queuedMs.set(command.id, isUnderWay ? earlierMs : nowMs)
     }
     partition.queuedMs = queuedMs

@@ -94,7 +94,7 @@ export class ImportApplier {
   async #queueSiblings(part: ImportPart): Promise<void> {
     const { store, queue } = this.#options
     for (const id of partIds(part.importId)) {
-      if (id !== part.id && (await store.outcome(id)) === undefined) await queue.add({ ...part, id })
+      if (id !== part.id && (await store.outcome(id)) === undefined) await queue.addAgain({ ...part, id })
     }
   }
 

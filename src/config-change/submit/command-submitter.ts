@@ -122,7 +122,7 @@ export class CommandSubmitter {
   async #add(command: QueuedCommand, isRepeated: boolean): Promise<void> {
     const { idempotencyKeys, queue, staging, waiters } = this.#options
     if (isRepeated && (await mapStoreErrors(waiters.find(command.id))) !== undefined) return
-    await mapStoreErrors(queue.add(command))
+    await mapStoreErrors(isRepeated ? queue.addAgain(command) : queue.add(command))
     // Only now: lines and claims without a queued command have to expire.
     if (command.type === 'import-part') await mapStoreErrors(staging.keep([command.id]))
     await idempotencyKeys.keep(command)

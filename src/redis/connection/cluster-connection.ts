@@ -1,4 +1,4 @@
-import { Cluster, type ClusterNode, ReplyError } from 'ioredis'
+import { Cluster, type ClusterNode, type Redis, ReplyError } from 'ioredis'
 
 /** A redirection, with the address of a node: "MOVED 12182 127.0.0.1:6379". */
 const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
@@ -11,7 +11,7 @@ const ENDING: ReadonlySet<string> = new Set(['disconnecting', 'close', 'end'])
 const MAX_END_MS = 1_000
 
 /**
- * A connection to a cluster. It corrects five things of ioredis:
+ * A connection to a cluster. It corrects six things of ioredis:
  * - A redirection may name no node, if the owner of the slot came back as another node. ioredis then logs in at 127.0.0.1:6379 and
  *   sends the command there. Here, the cluster counts as down for this slot.
  * - A redirection that arrives while the connection ends makes ioredis open another one, which then never ends. Here, the command
@@ -19,6 +19,8 @@ const MAX_END_MS = 1_000
  * - If the cluster is not ready, ioredis connects again by itself, but never settles the promise of `connect`. Here, it is rejected.
  * - ioredis may connect again although the connection was told to end. Here, `end` is emitted after a second at the latest. BullMQ
  *   awaits this event, and the promise of `connect`, without a limit.
+ * - If the node to which ASK redirects a command fails, the failure of ASKING in front of the command is left to nobody, which ends the
+ *   process. Here, it is ignored: the command itself fails for the same reason.
  * - A slot that no master owns any more keeps its last owner in the slot map. Here, it has none.
  */
 export class ClusterConnection extends Cluster {
@@ -31,6 +33,7 @@ export class ClusterConnection extends Cluster {
     super([...nodes], options)
     this.#nodes = nodes
     this.on('refresh', () => this.#forgetUnownedSlots())
+    this.on('+node', ignoreFailedAsking)
   }
 
   #forgetUnownedSlots(): void {
@@ -72,6 +75,15 @@ export class ClusterConnection extends Cluster {
     })
     this.once('close', close)
     return Promise.race([super.connect(), closed]).finally(() => this.off('close', close))
+  }
+}
+
+function ignoreFailedAsking(node: Redis): void {
+  const asking = node.asking.bind(node)
+  node.asking = (...args) => {
+    const answer = asking(...args)
+    answer.catch(() => undefined)
+    return answer
   }
 }
 

@@ -15,7 +15,11 @@ import { given } from './given-store.ts'
 
 const CHANGES = 60
 const LEASE = 'held'
-const NO_QUEUE: CommandQueue = { add: async () => undefined, findQueued: async () => undefined }
+const NO_QUEUE: CommandQueue = {
+  add: async () => undefined,
+  addAgain: async () => undefined,
+  findQueued: async () => undefined,
+}
 
 const key = 'contended'
 const partition = configPartition(key)

@@ -38,7 +38,9 @@ const ENDS_MS = Date.now() + 86_400_000
 /** Changes that result in policies, deleted policies, one that was created again and a temporary one. */
 async function givenHistory(): Promise<void> {
   for (const capacity of [1, 2, 3]) {
-    await Promise.all(['user:*', 'user:1', 'user:2', 'again', 'ü/日本'].map(key => app.client.put(key, policy(capacity))))
+    await Promise.all(
+      ['user:*', 'user:1', 'user:2', 'again', 'ü/日本'].map(key => app.client.put(key, policy(capacity))),
+    )
   }
   await Promise.all(['user:2', 'again'].map(key => app.client.delete(key)))
   await app.client.put('again', policy(4))

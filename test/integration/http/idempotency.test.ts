@@ -168,6 +168,28 @@ describe('an Idempotency-Key', () => {
     }
   })
 
+  it('lets a repetition queue a command that Redis denied to be queued in full', async () => {
+    const app = await TestApp.start(given.store, {
+      variables: { KEY_PREFIX: 'denied', LOG_LEVEL: 'silent' },
+      worker: false,
+    })
+    const redis = new Redis(given.store.url)
+    try {
+      const ask = () => app.client.request('PUT', '/config/k', policy(1), named('denied'))
+      await redis.acl('SETUSER', 'default', '-xadd')
+      expect((await ask()).status).toBeGreaterThanOrEqual(500)
+      await redis.acl('SETUSER', 'default', '+xadd')
+      expect((await ask()).status).toBe(202)
+      expect((await ask()).status).toBe(202)
+      await app.startWorker()
+      await eventually(async () => expect((await app.client.get('/config/k')).body.version).toBe(1))
+    } finally {
+      await redis.acl('SETUSER', 'default', '+@all')
+      redis.disconnect()
+      await app.close()
+    }
+  })
+
   it('is free again, and its outcome forgotten, COMMAND_RETENTION_MS after the end of its command', async () => {
     const app = await TestApp.start(given.store, { variables: { COMMAND_RETENTION_MS: '5000' } })
     try {

@@ -20,10 +20,30 @@ const queueKey = (name: string) =>
   `${new ConfigKeys(KEY_PREFIX, partition).queuePrefix}:${queueName(partition)}:${name}`
 
 /** Makes the store refuse writes, and take them again. */
-const KINDS = [
-  { kind: 'it has too few replicas', setting: 'min-replicas-to-write', refuse: '1', accept: '0' },
-  { kind: 'its memory is full', setting: 'maxmemory', refuse: '1', accept: '0' },
+interface Kind {
+  readonly kind: string
+  readonly refuse: readonly string[]
+  readonly accept: readonly string[]
+}
+
+const setting = (name: string, value: string) => ['CONFIG', 'SET', name, value]
+const right = (change: string) => ['ACL', 'SETUSER', 'default', change]
+
+const KINDS: readonly Kind[] = [
+  {
+    kind: 'it has too few replicas',
+    refuse: setting('min-replicas-to-write', '1'),
+    accept: setting('min-replicas-to-write', '0'),
+  },
+  { kind: 'its memory is full', refuse: setting('maxmemory', '1'), accept: setting('maxmemory', '0') },
 ]
+
+/** BullMQ's scripts run up to the denied command. */
+const DENIED_KINDS: readonly Kind[] = ['zadd', '@stream', 'hdel', 'lrem', 'set'].map(lost => ({
+  kind: `its user may not run ${lost}`,
+  refuse: right(`-${lost}`),
+  accept: right(`+${lost}`),
+}))
 
 /** When the refusal begins, by what the worker sends then. */
 const MOMENTS = [
@@ -32,9 +52,9 @@ const MOMENTS = [
 ]
 
 /** A lease ends after two seconds. */
-const CASES = KINDS.flatMap(kind =>
-  MOMENTS.flatMap(moment => [700, 3_000].map(refusedMs => ({ ...kind, ...moment, refusedMs }))),
-)
+const casesOf = (kinds: readonly Kind[], durations: readonly number[]) =>
+  kinds.flatMap(kind => MOMENTS.flatMap(moment => durations.map(refusedMs => ({ ...kind, ...moment, refusedMs }))))
+const CASES = [...casesOf(KINDS, [700, 3_000]), ...casesOf(DENIED_KINDS, [700])]
 
 describeWithRedis('a store of changes that refused writes', () => {
   let server: RedisServer
@@ -55,6 +75,14 @@ describeWithRedis('a store of changes that refused writes', () => {
     await server.stop()
   })
 
+  const call = ([name = '', ...args]: readonly string[]) => redis.call(name, ...args)
+
+  /** Whether the job of an ended command is in no list. */
+  async function isLeftOver(id: string): Promise<boolean> {
+    const isListed = (await redis.zscore(queueKey('completed'), id)) !== null
+    return !isListed && (await redis.exists(queueKey(id))) === 1
+  }
+
   async function jobCounts(): Promise<Record<string, number>> {
     const connection = new Redis(server.url, { maxRetriesPerRequest: null })
     const queue = openQueue(connection, KEY_PREFIX, partition)
@@ -73,40 +101,44 @@ describeWithRedis('a store of changes that refused writes', () => {
 
   it.each(CASES)(
     'because $kind, for $refusedMs ms, while a command was $moment, continues, and the command has not failed',
-    async ({ setting, refuse, accept, refusedMs, text }) => {
+    async ({ refuse, accept, refusedMs, text }) => {
       await app.client.put('k', policy(3))
       const held = proxy.hold(text)
       const change = app.client.request('PUT', '/config/k', policy(1))
       await held
-      await redis.config('SET', setting, refuse)
+      await call(refuse)
       proxy.release()
       const { commandId } = (await change).body
       await sleep(refusedMs)
-      await redis.config('SET', setting, accept)
+      await call(accept)
       await expectToContinue()
       expect((await app.client.get(`/commands/${commandId}`)).body).toMatchObject({ status: 'applied', version: 2 })
+      expect(await isLeftOver(commandId)).toBe(false)
     },
   )
 
-  it.each(KINDS)('because $kind, while its workers were idle, continues', async ({ setting, refuse, accept }) => {
+  it.each(KINDS)('because $kind, while its workers were idle, continues', async ({ refuse, accept }) => {
     await app.client.put('k', policy(3))
-    await redis.config('SET', setting, refuse)
+    await call(refuse)
     await sleep(700)
-    await redis.config('SET', setting, accept)
+    await call(accept)
     await expectToContinue()
   })
 
-  it.each(KINDS)('because $kind, while a command was taken, continues', async ({ setting, refuse, accept }) => {
-    await app.client.put('k', policy(3))
-    // A key of the script that takes a command. An idle worker calls it each second.
-    await proxy.hold(queueKey('limiter'))
-    const change = app.client.request('PUT', '/config/k', policy(1))
-    await eventually(async () => expect(await redis.llen(queueKey('wait'))).toBe(1))
-    await redis.config('SET', setting, refuse)
-    proxy.release()
-    await sleep(700)
-    await redis.config('SET', setting, accept)
-    await expectToContinue()
-    expect((await change).status).toBe(202)
-  })
+  it.each([...KINDS, ...DENIED_KINDS])(
+    'because $kind, while a command was taken, continues',
+    async ({ refuse, accept }) => {
+      await app.client.put('k', policy(3))
+      // A key of the script that takes a command. An idle worker calls it each second.
+      await proxy.hold(queueKey('limiter'))
+      const change = app.client.request('PUT', '/config/k', policy(1))
+      await eventually(async () => expect(await redis.llen(queueKey('wait'))).toBe(1))
+      await call(refuse)
+      proxy.release()
+      await sleep(700)
+      await call(accept)
+      await expectToContinue()
+      expect((await change).status).toBe(202)
+    },
+  )
 })

@@ -1,15 +1,50 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import type { Cluster } from 'ioredis'
 import { pino } from 'pino'
+import { BUCKET_SLOTS, BUCKET_TAGS } from '../../../src/redis/bucket-tags.ts'
 import { connect } from '../../../src/redis/connection/connection.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
-import { RedisCluster } from '../../support/redis-cluster.ts'
+import { type ClusterNode, RedisCluster } from '../../support/redis-cluster.ts'
 import { targetOf } from '../../support/target-of.ts'
 
 /** The master of a cluster without others does not find its own address. */
 const NEEDS_ALL_SLOTS = ['--cluster-require-full-coverage', 'yes', '--cluster-announce-ip', '127.0.0.1']
 const ANY_SLOT = 7
+/** Keys of the first of two masters, and of the second, with the slot of the first. */
+const [OWN, FOREIGN] = [`{${BUCKET_TAGS.at(0)}}`, `{${BUCKET_TAGS.at(-1)}}`]
+const [OWN_SLOT = 0] = BUCKET_SLOTS
+
+const silent = pino({ level: 'silent' })
+
+describeWithRedis('a command that a node redirects to one that dies', () => {
+  it('fails, and nothing else does', async () => {
+    const unhandled: unknown[] = []
+    const note = (err: unknown) => void unhandled.push(err)
+    process.on('unhandledRejection', note)
+    const cluster = await RedisCluster.start({ masters: 2 })
+    const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+    const client = connect('request', { target: targetOf(cluster.url), name: 'test', logger: silent }) as Cluster
+    try {
+      await eventually(() => Promise.all([client.get(OWN), client.get(FOREIGN)]))
+      await to.redis.cluster('SETSLOT', OWN_SLOT, 'IMPORTING', from.id)
+      await from.redis.cluster('SETSLOT', OWN_SLOT, 'MIGRATING', to.id)
+      to.server.signal('SIGSTOP')
+      const answer = client.get(OWN).catch(err => err)
+      const redirected = async () => expect(await from.redis.info('errorstats')).toContain('errorstat_ASK')
+      await eventually(redirected)
+      await to.server.kill()
+      expect(await answer).toBeInstanceOf(Error)
+      await nextTurn()
+      expect(unhandled).toEqual([])
+    } finally {
+      process.off('unhandledRejection', note)
+      client.disconnect()
+      await cluster.stop()
+    }
+  })
+})
 
 describeWithRedis('a connection to a cluster that is down', () => {
   let cluster: RedisCluster
@@ -19,7 +54,7 @@ describeWithRedis('a connection to a cluster that is down', () => {
     client = connect('worker', {
       target: targetOf(cluster.url),
       name: 'test',
-      logger: pino({ level: 'silent' }),
+      logger: silent,
     }) as Cluster
     client.on('error', () => undefined)
   })

@@ -10,6 +10,10 @@ export class InMemoryCommandQueue implements CommandQueue {
     if (!this.#commands.has(command.id)) this.#commands.set(command.id, command)
   }
 
+  addAgain(command: QueuedCommand): Promise<void> {
+    return this.add(command)
+  }
+
   async findQueued(id: CommandId): Promise<{ readonly key?: string } | undefined> {
     const command = this.#commands.get(id)
     return command && ('key' in command ? { key: command.key } : {})

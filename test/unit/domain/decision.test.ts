@@ -82,6 +82,13 @@ describe('each limit’s own values', () => {
     expect(states[0]).toMatchObject({ remaining: 10, retryAfterMs: 0, resetAfterMs: 0, nextTokenAfterMs: 0 })
   })
 
+  it('show no next token for a full limit, although a reservation of 0 tokens is held', () => {
+    const held = { tokens: 0, count: 1, nextExpiryMs: 900, lastExpiryMs: 900 }
+    const reading = { allowed: true, spent: [0], refillPausedMs: 0, held }
+    const { states } = decideByBucket({ key: 'x', policy: policyOf('x'), tokens: 0 }, reading, 'redis')
+    expect(states[0]).toMatchObject({ remaining: 10, resetAfterMs: 900, nextTokenAfterMs: 0 })
+  })
+
   it('are those of a process’s share while the store is unavailable', () => {
     const policy = policyOf('x', { limits: [limitOf({ capacity: 10 })] })
     const share = compileLimits([limitOf({ capacity: 5, refillIntervalMs: 2_000 })])

@@ -30,7 +30,7 @@ beforeEach(() => {
         return due.filter(({ key }) => configPartition(key) === partition)
       },
     },
-    queue: { add: async command => void queued.push(command) },
+    queue: { addAgain: async command => void queued.push(command) },
     failed: (err, partition) => void failures.push(`${err.message} ${partition}`),
   })
 })
