@@ -1,7 +1,9 @@
 /** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
 const LONG_SUITES = [
-  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|cli-translate-ratelimit-config|client-package|console-pictures|dashboard|dotenv)',
-  'e2e/(embedded-memory|embedded-repetitions|localhost|old-log|pipeline-recipe|ratelimit-migration|service-monitor|typed-documents)',
+  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|cli-simulate|cli-translate-ratelimit-config|client-package)',
+  'e2e/(console-details|console-pictures|dashboard|dotenv|embedded-memory|embedded-repetitions|envoy-recipes|following)',
+  'e2e/(import-prune|localhost|named-policies|old-log|pipeline-recipe|ratelimit-migration|recipes|service-monitor|taken-port)',
+  'e2e/typed-documents',
   'integration/config-change/stale-workers',
 ]
 

@@ -123,10 +123,10 @@ export class CommandWorker extends Worker<CommandJob> {
         this.#reached()
         return next
       } catch (err) {
-        if (!isRefusal(err) && !wasDenied) throw err
-        if (!isRefusal(err)) return this.#removeEnded(job)
+        if (isRefusal(err)) this.emit('error', err as Error)
+        else if (wasDenied) return this.#removeEnded(job)
+        else throw err
         wasDenied ||= isDenied(err)
-        this.emit('error', err as Error)
       }
       if (this.closing !== undefined) return NONE
       await sleep(RETRY_PAUSE_MS)

@@ -6,6 +6,7 @@ import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
+import { definitionOf } from '../support/policies.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { StoreChanges } from '../support/store-changes.ts'
@@ -17,7 +18,7 @@ const LONG_MS = 3_500
 /** Stores a policy that blocks the key `blocked`. */
 async function storeBlocked({ url }: RedisServer): Promise<void> {
   const admin = new Redis(url)
-  await new StoreChanges(admin).change('blocked', { policy: { limits: [], mode: 'block' } })
+  await new StoreChanges(admin).change('blocked', { policy: definitionOf({ mode: 'block' }) })
   admin.disconnect()
 }
 

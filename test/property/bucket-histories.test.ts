@@ -8,7 +8,7 @@ import { DAY, largestCapacity } from '../support/arbitrary-limits.ts'
 import { type History, history, historyOfDebts, play, type Step } from '../support/bucket-histories.ts'
 import { type Answer, grainOf } from '../support/bucket-oracle.ts'
 
-const HISTORIES = 1_000
+const HISTORIES = 600
 /** The smallest share of histories in which each case must occur. The quick run of the slowest property plays 400 histories. */
 const FEWEST = 0.02
 

@@ -22,7 +22,7 @@ describeWithRedis('the bucket store', () => {
     'answers what the oracle expects, and keeps a bucket until it is full',
     async () => {
       const property = fc.asyncProperty(history, told => answersAsPromised(given.redis, namespace(), told))
-      await fc.assert(property, { ...runs(400, 30_000), examples: counterexamples })
+      await fc.assert(property, { ...runs(200, 30_000), examples: counterexamples })
     },
     PROPERTY_TIMEOUT_MS,
   )
@@ -31,7 +31,7 @@ describeWithRedis('the bucket store', () => {
     'answers what the oracle expects of overdraft and of tokens that are given back',
     async () => {
       const property = fc.asyncProperty(historyOfDebts, told => answersAsPromised(given.redis, namespace(), told))
-      await fc.assert(property, runs(200, 30_000))
+      await fc.assert(property, runs(100, 30_000))
     },
     PROPERTY_TIMEOUT_MS,
   )
@@ -46,7 +46,7 @@ describeWithRedis('the bucket store', () => {
         const oneByOne = Promise.all(checks.map(check => apart.check([check])))
         expect(await together.check(checks)).toEqual((await oneByOne).flat())
       })
-      await fc.assert(property, runs(100, 10_000))
+      await fc.assert(property, runs(60, 10_000))
     },
     PROPERTY_TIMEOUT_MS,
   )
@@ -56,7 +56,7 @@ describeWithRedis('the bucket store', () => {
     async () => {
       await fc.assert(
         fc.asyncProperty(turns, told => doesAsSpecified(given.redis, namespace(), told)),
-        runs(100, 10_000),
+        runs(60, 10_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -67,7 +67,7 @@ describeWithRedis('the bucket store', () => {
     async () => {
       const policy = compilePolicy('x', 1, { limits: [A_TOKEN_A_SECOND], mode: 'enforce' })
       const store = storeIn(given.redis, namespace())
-      const { numRuns: seconds } = runs(1_000, 86_400)
+      const { numRuns: seconds } = runs(500, 86_400)
       let admitted = 0
       for (let second = 0; second < seconds; second++) {
         const polls = TENTHS.map(tenth => pollAt(given.redis, store, policy, START_MS + second * 1_000 + tenth))

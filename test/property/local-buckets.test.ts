@@ -49,7 +49,7 @@ describe('processes that cannot ask the store', () => {
               for (const limit of limits) expect(boundOf(limit, fleet, check.process).isBelow(admitted)).toBe(false)
           }
         }),
-        runs(1_000, 50_000),
+        runs(400, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -91,7 +91,7 @@ describe('processes that cannot ask the store', () => {
             expect(found?.resetAfterMs).toBe(0)
           }
         }),
-        runs(500, 50_000),
+        runs(400, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,

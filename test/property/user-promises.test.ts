@@ -29,7 +29,7 @@ describe('a user of the token bucket', () => {
           })
           for (const limit of limits) expectWithin(limit, admitted)
         }),
-        runs(1_000, 100_000),
+        runs(500, 100_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -51,7 +51,7 @@ describe('a user of the token bucket', () => {
           })
           for (const quota of quotas) expectWithinPeriods(quota, admitted)
         }),
-        runs(500, 50_000),
+        runs(250, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -69,7 +69,7 @@ describe('a user of the token bucket', () => {
           expect(key.check(wanted, START_MS + Number(retryAfterMs) - 1).allowed).toBe(false)
           expect(key.check(wanted, START_MS + Number(retryAfterMs)).allowed).toBe(true)
         }),
-        runs(500, 50_000),
+        runs(250, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -88,7 +88,7 @@ describe('a user of the token bucket', () => {
           expect(isFull(START_MS + reset - 1)).toBe(false)
           expect(isFull(START_MS + reset)).toBe(true)
         }),
-        runs(500, 50_000),
+        runs(250, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -108,7 +108,7 @@ describe('a user of the token bucket', () => {
           const { reading, bucket: left } = checkedLater(wanted)
           if (!reading.allowed) expect(left).toEqual(kept)
         }),
-        runs(500, 50_000),
+        runs(250, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -128,7 +128,7 @@ describe('a user of the token bucket', () => {
             expect(enforcedPartOf(decision)).toEqual(enforcedPartOf(expected))
           }
         }),
-        runs(500, 50_000),
+        runs(250, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,

@@ -544,7 +544,7 @@ function limitAnswer(state: Found, wait: bigint | null, moment: Moment): LimitAn
   const left = leftOf(state)
   const remaining = Math.max(0, Number(left.floor()))
   const isSpent = ZERO.isBelow(state.spent)
-  const isFull = !isSpent && state.held.length === 0
+  const isFull = !left.isBelow(new Fraction(state.limit.capacity))
   const refill = isSpent ? timeUntilBack(state, state.spent, moment) : 0n
   return {
     name: state.limit.name,

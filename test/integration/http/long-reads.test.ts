@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.ts'
 import { givenApp } from './given-app.ts'
 import { rawRequest } from './raw-http.ts'
 
-const POLICIES = 2_500
+const POLICIES = 5_000
 const EXPORTS = 100
 const LINES = Array.from({ length: POLICIES }, (_, i) => {
   const key = `user:${String(i).padStart(5, '0')}`
