@@ -17,16 +17,14 @@ import type { ConfigChangeProcessor } from './config-change.processor.ts'
 import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
- * Locks are short: a command whose worker was killed runs again after 1 to 2.5 s, before its successors, however
- * often that happens: a command that BullMQ fails by itself would end without an outcome. Running a command twice is harmless, since the
- * append compares leases.
+ * Locks are short: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. Running a command twice is
+ * harmless, since the append compares leases.
  * @see https://docs.bullmq.io/guide/jobs/stalled
  */
 const WORKER_OPTIONS = {
   concurrency: 1,
   lockDuration: 2_000,
   stalledInterval: 500,
-  maxStalledCount: Number.MAX_SAFE_INTEGER,
   runRetryDelay: 1_000,
   // How long one command waits for a job, in s: a Redis that does not answer for longer is found to hang.
   drainDelay: 1,

@@ -3,6 +3,8 @@ import { type Job, type Span, Worker } from 'bullmq'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { isDenied, isReply } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
+import { defineScript } from '../redis/define-script.ts'
+import { returnAbandonedScript } from '../redis/scripts.ts'
 import { capExpiry } from './cap-expiry.ts'
 import type { CommandJob } from './command-job.ts'
 import { MalformedJob } from './malformed-job-queue.ts'
@@ -21,8 +23,6 @@ const NONE = undefined as unknown as Job<CommandJob>
 /** The options of BullMQ that this service always gives. */
 interface GivenOptions {
   readonly connection: RedisClient
-  /** Pause between two searches for abandoned commands, in ms. */
-  readonly stalledInterval: number
   /** Time to live of the lock on a running command, in ms. The worker renews it. */
   readonly lockDuration: number
 }
@@ -36,11 +36,17 @@ type Further = [fetchNext?: () => boolean, span?: Span]
  * - After an error, BullMQ looks for abandoned commands five seconds later, and waits for up to ten seconds for the next command. Here,
  *   it does both at once.
  * - After a command could not be taken, BullMQ tries again without a pause. Here, there is one.
- * - After the store's clock was ahead, BullMQ looks for no abandoned commands until that time, and a worker that died keeps its lock on
- *   a command. Here, both last as long as usual.
+ * - After the store's clock was ahead, a worker that died keeps its lock on a command until that time. Here, it lasts as long as usual.
+ * - If the Redis user lacks a right, BullMQ loses an abandoned command that it puts back, and it gives up a command that was abandoned
+ *   often. Here, commands are put back by a script that does neither.
  * - BullMQ closes without a limit of time. Here, only a running command has time.
  */
 export class CommandWorker extends Worker<CommandJob> {
+  readonly #putBack = defineScript<readonly string[]>(
+    (this.opts as GivenOptions).connection,
+    'throttlerReturnAbandoned',
+    returnAbandonedScript,
+  )
   #running = 0
   #reachedAtMs = performance.now()
 
@@ -58,22 +64,21 @@ export class CommandWorker extends Worker<CommandJob> {
   }
 
   /** BullMQ calls this method for each search for abandoned commands. */
-  protected override checkConnectionError<T>(search: () => Promise<T>): Promise<T | undefined> {
-    const searchInTime = async () => {
-      await this.#capExpiries()
-      return search()
-    }
-    return super.checkConnectionError(searchInTime, RETRY_PAUSE_MS)
+  protected override async checkConnectionError(): Promise<undefined> {
+    await super.checkConnectionError(() => this.#returnAbandoned(), RETRY_PAUSE_MS)
   }
 
-  /** Of the pause until the next search, and of the locks on commands. The worker of a command renews its lock in time. */
-  async #capExpiries(): Promise<void> {
-    const { connection, stalledInterval, lockDuration } = this.opts as GivenOptions
+  async #returnAbandoned(): Promise<void> {
+    await this.#capLocks()
+    const lists = ['active', 'wait', 'marker'].map(name => this.toKey(name))
+    for (const id of await this.#putBack(lists.length, ...lists, this.toKey(''))) this.emit('stalled', id, 'active')
+  }
+
+  /** The worker of a command renews its lock in time. */
+  async #capLocks(): Promise<void> {
+    const { connection, lockDuration } = this.opts as GivenOptions
     const taken = await connection.lrange(this.toKey('active'), 0, -1)
-    await Promise.all([
-      capExpiry(connection, this.toKey('stalled-check'), stalledInterval),
-      ...taken.map(id => capExpiry(connection, `${this.toKey(id)}:lock`, lockDuration)),
-    ])
+    await Promise.all(taken.map(id => capExpiry(connection, `${this.toKey(id)}:lock`, lockDuration)))
   }
 
   /** Infinity means that the last wait failed. */

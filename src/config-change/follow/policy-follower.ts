@@ -44,6 +44,8 @@ interface Partition {
   loadedTo: LogPosition | undefined
   /** Whether the table may hold policies of the partition. */
   isInTable: boolean
+  /** Whether the store has lost the identity of the log: there are events or policies, but no identity. A rebuild gives it another. */
+  isAnonymous: boolean
   wasLoaded: boolean
   /** Answers of the store in the load that came furthest. */
   loadedSteps: number
@@ -72,6 +74,7 @@ export class PolicyFollower {
       at: undefined,
       loadedTo: undefined,
       isInTable: false,
+      isAnonymous: false,
       wasLoaded: false,
       loadedSteps: 0,
       isReportedUnreadable: false,
@@ -175,9 +178,11 @@ export class PolicyFollower {
     partition.isInTable = true
     const kept = new Set<string>()
     let loadedTo: LogPosition | undefined
+    let isEmpty = at.position === 0
     for await (const { records, logEnd } of chunks) {
       advance()
       loadedTo = logEnd
+      isEmpty &&= records.length === 0
       for (const { key, version, policy } of records) {
         table.set(key, version, policy)
         damage.repaired(key)
@@ -186,6 +191,7 @@ export class PolicyFollower {
     }
     if (wasInTable) await this.#deleteOthers(partition.number, kept)
     partition.at = at
+    partition.isAnonymous = at.identity === null && !isEmpty
     partition.loadedTo = loadedTo
     partition.wasLoaded = true
     if (this.isLoaded) this.#firstLoadDone()
@@ -204,6 +210,7 @@ export class PolicyFollower {
   async #readNewEvents(partition: Partition, from: LogPosition): Promise<void> {
     for (let at = from, hasMore = true; hasMore; ) {
       const read = await this.#options.log.read(partition.number, at)
+      if (partition.isAnonymous && read.at.identity !== null) throw new LogReplaced('the log has an identity again')
       for (const { event } of read.entries) this.#apply(event)
       ;({ at, hasMore } = read)
       partition.at = at

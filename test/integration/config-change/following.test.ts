@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { compactLog } from '../../../src/config-change/maintenance/compact.ts'
+import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { announcementChannel, ConfigKeys } from '../../../src/redis/keys.ts'
 import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
@@ -155,6 +156,19 @@ describeWithRedis('a front process', () => {
     await eventually(async () => expect(await limits()).toEqual([100, 4, 4, 4, 4, 4]), BOUND_MS)
     expect(compactions()).toHaveLength(partitions.size)
     expect([reloads(), await resets()]).toEqual([[], 0])
+  })
+
+  it.each([
+    ['policies', 1, (keys: ConfigKeys) => [keys.identity, keys.policies, keys.names]],
+    ['logs', 100, (keys: ConfigKeys) => [keys.identity, keys.log]],
+  ])('obeys what a rebuild makes of a store that has lost its identities and %s', async (_, rebuilt, lostOf) => {
+    for (const { number } of maintainedPartitions(redis, keyPrefix))
+      await redis.del(...lostOf(new ConfigKeys(keyPrefix, number)))
+    await eventually(() => expect(reloads()).toHaveLength(partitions.size), BOUND_MS)
+    for (const partition of maintainedPartitions(redis, keyPrefix)) {
+      expect(await rebuildPartition(partition, { advanced: () => undefined })).toMatchObject({ faults: [] })
+    }
+    await obeys(rebuilt)
   })
 
   it('counts no reset while the log is compacted faster than it follows', async () => {

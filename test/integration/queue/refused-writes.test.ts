@@ -39,11 +39,11 @@ const KINDS: readonly Kind[] = [
 ]
 
 /** BullMQ's scripts run up to the denied command. */
-const DENIED_KINDS: readonly Kind[] = ['zadd', '@stream', 'hdel', 'lrem', 'set'].map(lost => ({
+const without = (lost: string): Kind => ({
   kind: `its user may not run ${lost}`,
   refuse: right(`-${lost}`),
   accept: right(`+${lost}`),
-}))
+})
 
 /** When the refusal begins, by what the worker sends then. */
 const MOMENTS = [
@@ -52,9 +52,17 @@ const MOMENTS = [
 ]
 
 /** A lease ends after two seconds. */
+/** In which a worker takes a command; the denied ones for so long that its lock on the command ends. */
+const CASES_OF_TAKING = [
+  ...KINDS.map(kind => ({ ...kind, refusedMs: 700 })),
+  ...['hincrby', 'hmget', 'rpush'].map(lost => ({ ...without(lost), refusedMs: 3_500 })),
+]
 const casesOf = (kinds: readonly Kind[], durations: readonly number[]) =>
   kinds.flatMap(kind => MOMENTS.flatMap(moment => durations.map(refusedMs => ({ ...kind, ...moment, refusedMs }))))
-const CASES = [...casesOf(KINDS, [700, 3_000]), ...casesOf(DENIED_KINDS, [700])]
+const CASES = [
+  ...casesOf(KINDS, [700, 3_000]),
+  ...casesOf(['zadd', '@stream', 'hdel', 'lrem', 'set'].map(without), [700]),
+]
 
 describeWithRedis('a store of changes that refused writes', () => {
   let server: RedisServer
@@ -125,9 +133,9 @@ describeWithRedis('a store of changes that refused writes', () => {
     await expectToContinue()
   })
 
-  it.each([...KINDS, ...DENIED_KINDS])(
-    'because $kind, while a command was taken, continues',
-    async ({ refuse, accept }) => {
+  it.each(CASES_OF_TAKING)(
+    'because $kind, for $refusedMs ms, while a command was taken, continues',
+    async ({ refuse, accept, refusedMs }) => {
       await app.client.put('k', policy(3))
       // A key of the script that takes a command. An idle worker calls it each second.
       await proxy.hold(queueKey('limiter'))
@@ -135,7 +143,7 @@ describeWithRedis('a store of changes that refused writes', () => {
       await eventually(async () => expect(await redis.llen(queueKey('wait'))).toBe(1))
       await call(refuse)
       proxy.release()
-      await sleep(700)
+      await sleep(refusedMs)
       await call(accept)
       await expectToContinue()
       expect((await change).status).toBe(202)
