@@ -42,7 +42,7 @@ interface Connections {
 
 interface QuotaCountsOptions {
   readonly dataDir: string
-  readonly directory: Pick<DirectoryLock, 'isHeld'>
+  readonly directory: Pick<DirectoryLock, 'isHeld' | 'requireHeld'>
   readonly keyPrefix: string
   readonly logger: Logger
 }
@@ -170,9 +170,9 @@ export class QuotaCounts {
 
   /** Returns whether it succeeded. */
   #tryTo(write: () => void): boolean {
-    // Without the lock, the file may be another process's.
-    if (!this.#options.directory.isHeld) return false
     try {
+      // Without the lock, the file may be another process's.
+      this.#options.directory.requireHeld()
       write()
       this.#isWritable = true
     } catch (err) {

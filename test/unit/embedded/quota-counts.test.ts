@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -63,11 +63,18 @@ class BusyTurns {
 }
 
 const logged: string[] = []
-const open = async (connections: ReturnType<typeof fakeStore>['connections']) => {
+const LOCKED = { isHeld: true, requireHeld: () => undefined }
+const LOST = {
+  isHeld: false,
+  requireHeld: () => {
+    throw new Error('the lock was lost')
+  },
+}
+const open = async (connections: ReturnType<typeof fakeStore>['connections'], directory = LOCKED) => {
   logged.length = 0
   counts = await QuotaCounts.open(connections, {
     dataDir,
-    directory: { isHeld: true },
+    directory,
     keyPrefix: 'throttler',
     logger: pino({ base: null, timestamp: false }, { write: line => logged.push(JSON.parse(line).msg) }),
   })
@@ -101,6 +108,14 @@ it('a stop gives up a search for counts that takes long, writes what was found, 
   await counts.close()
   expect(writtenKeys()).toContain('key-0')
   expect(logged).toEqual([expect.stringContaining('the search for counts of quotas was given up')])
+})
+
+it('without the lock of the directory, nothing is written, and the log says so', async () => {
+  await open(fakeStore({ pieces: 1 }).connections, LOST)
+  counts.keep()
+  await counts.close()
+  expect(existsSync(join(dataDir, 'quotas.ndjson'))).toBe(false)
+  expect(logged).toEqual(['counts of quotas cannot be written: a restart would forget them'])
 })
 
 function keyOf(line: string): string {
