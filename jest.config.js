@@ -1,10 +1,10 @@
 /** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
 const LONG_SUITES = [
-  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|cli-simulate|cli-translate-ratelimit-config|client-package)',
+  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|cli-maintenance|cli-simulate|cli-translate-ratelimit-config|client-package)',
   'e2e/(console-details|console-pictures|dashboard|dotenv|embedded-memory|embedded-repetitions|envoy-recipes|following)',
-  'e2e/(import-prune|localhost|named-policies|old-log|pipeline-recipe|ratelimit-migration|recipes|service-monitor|taken-port)',
-  'e2e/typed-documents',
-  'integration/config-change/stale-workers',
+  'e2e/(import-prune|localhost|named-policies|old-log|pages|pipeline-recipe|ratelimit-migration|recipes|service-monitor)',
+  'e2e/(taken-port|typed-documents)',
+  'integration/(bucket-eviction|config-change/stale-workers|envoy/released-sessions)',
 ]
 
 /** @type {import('jest').Config} */

@@ -11,10 +11,10 @@ local taken, waiting, marker = KEYS[1], KEYS[2], KEYS[3]
 local call = redis.call
 
 local returned = {}
--- The newest one is the first, and the next to be taken is the last one that waits.
+-- The newest one comes first. The last one that waits is the next to be taken.
 for _, id in ipairs(call('LRANGE', taken, 0, -1)) do
   if call('EXISTS', ARGV[1] .. id .. ':lock') == 0 then
-    -- If the user may not run all of these, the script ends here or there, and no list would have a command that was removed first.
+    -- A command that the user may not run ends the script. Then the id is in both lists, and never in none.
     if not call('LPOS', waiting, id) then call('RPUSH', waiting, id) end
     call('LREM', taken, 1, id)
     table.insert(returned, id)
