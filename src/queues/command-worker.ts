@@ -5,7 +5,6 @@ import { isDenied, isReply } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { defineScript } from '../redis/define-script.ts'
 import { returnAbandonedScript } from '../redis/scripts.ts'
-import { capExpiry } from './cap-expiry.ts'
 import type { CommandJob } from './command-job.ts'
 import { MalformedJob } from './malformed-job-queue.ts'
 
@@ -69,16 +68,10 @@ export class CommandWorker extends Worker<CommandJob> {
   }
 
   async #returnAbandoned(): Promise<void> {
-    await this.#capLocks()
+    const { lockDuration } = this.opts as GivenOptions
     const lists = ['active', 'wait', 'marker'].map(name => this.toKey(name))
-    for (const id of await this.#putBack(lists.length, ...lists, this.toKey(''))) this.emit('stalled', id, 'active')
-  }
-
-  /** The worker of a command renews its lock in time. */
-  async #capLocks(): Promise<void> {
-    const { connection, lockDuration } = this.opts as GivenOptions
-    const taken = await connection.lrange(this.toKey('active'), 0, -1)
-    await Promise.all(taken.map(id => capExpiry(connection, `${this.toKey(id)}:lock`, lockDuration)))
+    const returned = await this.#putBack(lists.length, ...lists, this.toKey(''), lockDuration)
+    for (const id of returned) this.emit('stalled', id, 'active')
   }
 
   /** Infinity means that the last wait failed. */
