@@ -8,7 +8,7 @@ import { SocketTurns } from '../connections/socket-turns.ts'
 import { clientOf } from '../lib/client-of.ts'
 import { FewPerTurn } from '../lib/few-per-turn.ts'
 import { afterLongTurns } from '../lib/long-turns.ts'
-import { BarredClients } from './barred-clients.ts'
+import { RecentClients } from '../lib/recent-clients.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
 import { GOAWAY_MS } from './goaway.ts'
 import { GrpcConnection } from './grpc-connection.ts'
@@ -27,6 +27,9 @@ const CALL_TURNS = { perTurn: 128, turnsToRest: 3 }
 
 /** To end a connection with its calls takes about a millisecond. */
 const ENDINGS_PER_TURN = 5
+
+/** How long a client can open no connection after it has sent a flood, in ms. Otherwise it would send the next one at once. */
+const BARRED_MS = 10_000
 
 /** Interval at which all calls are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
@@ -50,7 +53,7 @@ export interface GrpcServerOptions {
 export class GrpcServer {
   readonly #open: OpenSockets<GrpcConnection>
   readonly #oldGeneration = new OldGeneration()
-  readonly #barred = new BarredClients()
+  readonly #barred = new RecentClients(BARRED_MS)
   readonly #timer: NodeJS.Timeout
   readonly #endLongTurns: () => void
   #isClosing = false
@@ -65,7 +68,7 @@ export class GrpcServer {
       countCall: () => this.#oldGeneration.countCall(),
       refusedCalls: new RefusedCalls(),
       bar: (client: string) => {
-        this.#barred.bar(client, performance.now())
+        this.#barred.add(client, performance.now())
         options.flooded(client)
       },
     }
@@ -111,7 +114,7 @@ export class GrpcServer {
     this.#countRead()
     this.#open.closeLate(nowMs)
     for (const [socket, connection] of this.#open) if (connection.look(nowMs) <= 0) socket.destroy()
-    this.#barred.look(nowMs)
+    this.#barred.forget(nowMs)
     this.#oldGeneration.look(nowMs)
   }
 

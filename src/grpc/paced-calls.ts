@@ -11,6 +11,9 @@ const MAX_CALLS_PER_TURN = 320
 /** Bytes of a head on the wire that cost as much time as a call, even if node:http2 refuses the head. */
 const HEAD_BYTES_PER_CALL = 1_024
 
+/** Bytes of a message that cost as much time to receive as a call. */
+const MESSAGE_BYTES_PER_CALL = 8_192
+
 /** The calls of one connection, in the turns of all connections. */
 export class PacedCalls {
   readonly #socket: Socket
@@ -38,9 +41,10 @@ export class PacedCalls {
     if (++this.#calls > MAX_CALLS_PER_TURN) this.#endConnection()
   }
 
-  /** A part of a message has arrived, whose turn comes when it is read. */
+  /** A part of a message has arrived. */
   countPart(bytes: number): void {
     this.#countedBytes += bytes
+    countRequest(this.#socket, bytes / MESSAGE_BYTES_PER_CALL)
   }
 
   /**

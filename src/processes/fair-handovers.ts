@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SharedBound } from '../connections/shared-bound.ts'
-import { FairQueue } from '../lib/fair-queue.ts'
+import { RareFirstQueue } from '../lib/rare-first-queue.ts'
 import { HandoverChannel, type HandoverOwner, type NewConnection } from './handover-channel.ts'
 
 /** Turns of the event loop after which a flood of connections delays the end of handovers no longer. */
@@ -16,7 +16,7 @@ interface Waiting {
 
 /** A listening address. */
 interface Listener {
-  readonly waiting: FairQueue<Waiting>
+  readonly waiting: RareFirstQueue<Waiting>
   /** The processes that listen. The one that was given a connection the longest ago comes first. */
   readonly channels: Set<HandoverChannel>
 }
@@ -82,7 +82,7 @@ export class FairHandovers {
   }
 
   #listens(channel: HandoverChannel, address: string): void {
-    const listener = this.#listeners.get(address) ?? { waiting: new FairQueue(), channels: new Set() }
+    const listener = this.#listeners.get(address) ?? { waiting: new RareFirstQueue(), channels: new Set() }
     this.#listeners.set(address, listener)
     listener.channels.add(channel)
     this.#passNext(listener, address)
@@ -108,7 +108,7 @@ export class FairHandovers {
       return
     }
     const waiting = { connection, refuse: () => this.#refuse(waiting) }
-    listener.waiting.add(client, waiting)
+    listener.waiting.add(client, waiting, performance.now())
     this.#waiting.hold(client, waiting.refuse, 1)
     this.#passNext(listener, connection.listener)
   }
@@ -151,14 +151,12 @@ export class FairHandovers {
   /** Whether a process has taken all that it gets, now that no more connections are accepted for it. */
   #hasAll(channel: HandoverChannel): boolean {
     if (!channel.isIdle) return false
-    return [...this.#listeners.values()].every(
-      ({ channels, waiting }) => waiting.weight === 0 || !channels.has(channel),
-    )
+    return [...this.#listeners.values()].every(({ channels, waiting }) => waiting.size === 0 || !channels.has(channel))
   }
 
   #passNext({ waiting, channels }: Listener, address: string): void {
     for (const channel of channels) {
-      if (waiting.weight === 0) return
+      if (waiting.size === 0) return
       if (!channel.isFree(address)) continue
       const next = waiting.take() as Waiting
       this.#waiting.release(next.connection.client, next.refuse)

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { mostReadInATurn } from '../../support/flood.ts'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
-import { END_STREAM, frame, headOf, PING, PREFACE, requestHead, SETTINGS } from '../../support/http2-frames.ts'
+import { DATA, END_STREAM, frame, headOf, PING, PREFACE, requestHead, SETTINGS } from '../../support/http2-frames.ts'
 import { HeldChecker } from '../../support/resp-server.ts'
 
 const CONNECTIONS = 100
@@ -20,6 +20,12 @@ const BURST = Buffer.concat(
 
 /** Calls that may begin in one turn; the connection that exceeds it begins all that it has sent. */
 const MAX_PER_TURN = 128 + CALLS
+
+/** Parts of a message that fill the window of a connection: 64 KiB. */
+const PARTS = Array.from({ length: 4 }, (_, i) => frame(DATA, 0, 1, Buffer.alloc(16_384 - (i === 3 ? 1 : 0))))
+
+/** Bytes of messages in one turn; the connection that exceeds it reads at most its window. */
+const MAX_MESSAGE_BYTES_PER_TURN = 128 * 8_192 + 65_536
 
 /** Fields of a large head that is refused, with four bytes each. */
 const FIELDS = 3_500
@@ -49,6 +55,8 @@ async function openConnection(): Promise<Socket> {
   return socket.resume()
 }
 
+const bytesRead = () => accepted.reduce((sum, socket) => sum + socket.bytesRead, 0)
+
 const burst = () => {
   for (const socket of sockets) socket.write(BURST)
 }
@@ -74,11 +82,17 @@ it('a call of another address is answered in between', async () => {
   other.close()
 })
 
+it('a few of the messages that arrive together are received in each turn', async () => {
+  const unfinished = Buffer.concat([requestHead(1, 'POST', '/unknown'), ...PARTS])
+  for (const socket of sockets) socket.write(unfinished)
+  expect(await mostReadInATurn(accepted)).toBeLessThan(MAX_MESSAGE_BYTES_PER_TURN)
+  expect(bytesRead()).toBeGreaterThan(CONNECTIONS * 65_535)
+})
+
 it('a few large heads that are refused are read in each turn, once they have made one long', async () => {
   const sendHeads = (stream: number) => {
     for (const socket of sockets) socket.write(headOf(stream, FIELDS))
   }
-  const bytesRead = () => accepted.reduce((sum, socket) => sum + socket.bytesRead, 0)
   sendHeads(1)
   while (bytesRead() < CONNECTIONS * 4 * FIELDS) await new Promise(setImmediate)
   sendHeads(3)

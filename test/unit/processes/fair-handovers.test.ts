@@ -117,12 +117,35 @@ describe('new connections', () => {
     expect(second.isClosed).toBe(false)
   })
 
-  it('come in turns of their clients', () => {
+  it('come in turns of their clients, the first one of each before further ones', () => {
     const front = new FakeProcess(handoversOf())
     const flood = Array.from({ length: 5 }, () => front.accept('10.0.0.1'))
     const others = [front.accept('10.0.0.2'), front.accept('::ffff:10.0.0.3'), front.accept('10.0.0.2')]
     for (let i = 1; i < 8; i++) front.take()
-    expect(front.handles).toEqual([flood[0], flood[1], others[0], others[1], flood[2], others[2], flood[3], flood[4]])
+    expect(front.handles).toEqual([flood[0], others[0], flood[1], others[1], flood[2], others[2], flood[3], flood[4]])
+  })
+
+  it('of a client that opens them rarely hardly wait for a flood from hundreds of others', () => {
+    const front = new FakeProcess(handoversOf({ maxWaiting: 1_000 }))
+    const flood = () => {
+      for (let i = 1; i <= 250; i++) front.accept(`10.1.0.${i}`)
+    }
+    flood()
+    for (let i = 0; i < 250; i++) front.take()
+    flood()
+    const rare = front.accept('10.0.0.2')
+    for (let i = 0; i < 2; i++) front.take()
+    expect(front.handles.slice(-2)).toContain(rare)
+  })
+
+  it('of clients that are known do not wait for a flood of ever new ones', () => {
+    const front = new FakeProcess(handoversOf({ maxWaiting: 1_000 }))
+    front.accept('10.0.0.2')
+    front.take()
+    for (let i = 1; i <= 250; i++) front.accept(`10.1.0.${i}`)
+    const known = front.accept('10.0.0.2')
+    for (let i = 0; i < 2; i++) front.take()
+    expect(front.handles).toContain(known)
   })
 
   it('go to processes in turn, whichever node:cluster has chosen, but not to one that is busy', () => {
