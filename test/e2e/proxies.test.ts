@@ -13,6 +13,7 @@ import {
   NGINX,
   ProxiedApplication,
   type ReverseProxy,
+  STALE_TOKEN,
   type Variant,
 } from '../support/proxies.ts'
 
@@ -24,6 +25,8 @@ describeWithHaproxy('behind HAProxy', () => {
 
 function itLimits(proxy: ReverseProxy): void {
   describe('by address', () => itLimitsByAddress(proxy))
+  describe('expensive requests', () => itLimitsExpensiveRequests(proxy))
+  describe('with a stale token', () => itPassesWithStaleToken(proxy))
   describe('behind another proxy', () => itLimitsBehindAnotherProxy(proxy))
   describe('by verified key', () => itLimitsByVerifiedKey(proxy))
 }
@@ -111,6 +114,46 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
       for (const socket of sockets) socket.destroy()
       hanging.close()
     }
+  })
+}
+
+function itLimitsExpensiveRequests(proxy: ReverseProxy): void {
+  let proxied: ProxiedApplication
+
+  beforeAll(async () => {
+    proxied = await start(proxy, 'expensive requests')
+  })
+  afterAll(() => proxied?.stop())
+
+  it('the proxy denies requests that cost more than a lowered limit ever has', async () => {
+    const client = new Client(proxied.service.url)
+    const statuses = () => inTurn(() => proxied.statusFor('198.51.100.1'))
+    await client.put('ip:*', scarce(30))
+    expectFirstAllowed(await statuses())
+    await client.put('ip:*', scarce(5))
+    expect(await statuses()).toEqual(Array(ATTEMPTS).fill(429))
+  })
+}
+
+/** More than an address has attempts with a wrong token, before it gets 429 for these. */
+const WRONG_ATTEMPTS = 70
+
+function itPassesWithStaleToken(proxy: ReverseProxy): void {
+  let proxied: ProxiedApplication
+
+  beforeAll(async () => {
+    const env = { CHECK_TOKENS: 'app:0123456789abcdef' }
+    proxied = await ProxiedApplication.start(proxy, 'with a stale token', application, env)
+  })
+  afterAll(() => proxied?.stop())
+
+  it('the proxy passes all requests', async () => {
+    const statuses = []
+    for (let i = 0; i < WRONG_ATTEMPTS; i++) statuses.push(await proxied.statusFor('198.51.100.1'))
+    expect(statuses).toEqual(Array(WRONG_ATTEMPTS).fill(200))
+    const stale = new Client(proxied.service.url, { authorization: `Bearer ${STALE_TOKEN}` })
+    const { status } = await stale.check('a')
+    expect(status).toBe(429)
   })
 }
 

@@ -19,9 +19,17 @@ import { Service } from './service.ts'
 export const describeWithNginx = isOnPath('nginx') ? describe : describe.skip
 export const describeWithHaproxy = isOnPath('haproxy') ? describe : describe.skip
 
+/** Tokens of an expensive request, as in the recipes. */
+const EXPENSIVE = 10
+
+/** A token that the service refuses. */
+export const STALE_TOKEN = 'a-token-that-was-replaced'
+
 /** What a recipe can do, and the heading that describes it. */
 const VARIANTS = {
   'by address': '## By address',
+  'expensive requests': '## By address',
+  'with a stale token': '## By address',
   'behind another proxy': '## Behind another proxy',
   'by verified key': '## By verified API key',
 } as const
@@ -76,6 +84,11 @@ export const NGINX: ReverseProxy = {
 /** The changes to the first configuration that the recipe describes. */
 const nginxVariants: Readonly<Record<Variant, (file: string) => string>> = {
   'by address': file => file,
+  'expensive requests': file => replaceAll(file, { 'deny=403;': `deny=403&tokens=${EXPENSIVE};` }),
+  'with a stale token': file =>
+    replaceAll(file, {
+      '# proxy_set_header      Authorization "Bearer …"': `proxy_set_header Authorization "Bearer ${STALE_TOKEN}"`,
+    }),
   'behind another proxy': file => {
     const [directives = ''] = blocksFor('nginx', 'behind another proxy', 'nginx')
     return replaceAll(file, { 'server {\n    listen': `server {\n${replaceAll(directives, OTHER_PROXY)}    listen` })
@@ -107,7 +120,7 @@ export const HAPROXY: ReverseProxy = {
       'maxconn 2000': 'maxconn 20',
       ...TIMEOUTS,
     }
-    const lua = variant === 'by verified key' ? `${action}\n${moreActions}` : action
+    const lua = haproxyActions(variant, action, moreActions)
     await writeFile(join(directory, 'throttle.lua'), replaceAll(lua, { ...socket, ...LUA_TIMEOUTS }))
     const config = replaceAll(haproxyVariants[variant](file), { ...socket, ...addresses })
     await writeFile(join(directory, 'haproxy.cfg'), config)
@@ -115,9 +128,20 @@ export const HAPROXY: ReverseProxy = {
   },
 }
 
+function haproxyActions(variant: Variant, action: string, moreActions: string): string {
+  if (variant === 'by verified key') return `${action}\n${moreActions}`
+  if (variant === 'expensive requests') return replaceAll(action, { '?deny=403': `?deny=403&tokens=${EXPENSIVE}` })
+  if (variant !== 'with a stale token') return action
+  return replaceAll(action, {
+    'timeout = TIMEOUT_MS }': `timeout = TIMEOUT_MS, headers = { authorization = { "Bearer ${STALE_TOKEN}" } } }`,
+  })
+}
+
 /** The additions to the first configuration that the recipe describes. */
 const haproxyVariants: Readonly<Record<Variant, (file: string) => string>> = {
   'by address': file => file,
+  'expensive requests': file => file,
+  'with a stale token': file => file,
   'behind another proxy': file => {
     const [rule = ''] = blocksFor('haproxy', 'behind another proxy', 'haproxy')
     return replaceAll(file, { '    bind :80\n': `    bind :80\n${replaceAll(rule, OTHER_PROXY)}` })
@@ -161,9 +185,10 @@ export class ProxiedApplication {
     proxy: ReverseProxy,
     variant: Variant,
     answer: (request: IncomingMessage, response: ServerResponse) => void,
+    env: NodeJS.ProcessEnv = {},
   ): Promise<ProxiedApplication> {
     // With one process, a change is obeyed as soon as it is reported as applied.
-    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000' } })
+    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000', ...env } })
     // An application that accepts more than the service does.
     const application = createServer({ maxHeaderSize: 65_536 }, answer)
     await once(application.listen(0, '127.0.0.1'), 'listening')
