@@ -2,6 +2,7 @@ import { Cluster, type Redis } from 'ioredis'
 import { withoutArguments } from '../../lib/without-arguments.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { causeOfAbort } from './aborted-transaction.ts'
+import { isReply } from './failure-reason.ts'
 
 interface ReportOptions {
   /** Name of the connection. */
@@ -26,14 +27,19 @@ export function reportLosses(client: Redis | Cluster, { name, logger }: ReportOp
 /** The same for each master of a cluster. The cluster client creates a new connection for each attempt. */
 function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): void {
   const lost = new Set<string>()
-  const reasons = new Map<string, string>()
-  cluster.on('node error', (err: Error, node: string) => reasons.set(node, reasonOf(err)))
+  const errors = new Map<string, Error>()
+  cluster.on('node error', (err: Error, node: string) => errors.set(node, err))
+  // What nodes replied instead of their slots is settled once one of them has told these.
+  cluster.on('refresh', () => {
+    for (const [node, err] of errors) if (isReply(err)) errors.delete(node)
+  })
   cluster.on('-node', ({ options }: Redis) => {
     const node = `${options.host}:${options.port}`
-    const reason = reasons.get(node)
-    reasons.delete(node)
+    const err = errors.get(node)
+    errors.delete(node)
     if (options.readOnly || lost.has(node) || cluster.status !== 'ready') return
     lost.add(node)
+    const reason = err && reasonOf(err)
     logger.warn({ reason, connection: name, node }, 'the connection to a master of Redis Cluster is lost')
   })
   cluster.on('+node', (redis: Redis) => {

@@ -72,10 +72,18 @@ export function isDemoted(err: Error): boolean {
 
 /**
  * The same for the calls of one client. While a server refuses its connections, what it says is the reason of a lost connection;
- * so is the reply of a demoted master until the client has connected again.
+ * so is the reply of a demoted master until the client has connected again. While the nodes of a cluster do not let the client read
+ * where its slots are, it finds no other masters, and that is the reason.
  */
 export function failureReasonOf(client: EventEmitter): (err: unknown) => string {
   let refusal: Error | undefined
+  let hiddenSlots: Error | undefined
+  client.on('node error', (err: Error) => {
+    if (failureReason(err) === 'not-authorized') hiddenSlots = err
+  })
+  client.on('refresh', () => {
+    hiddenSlots = undefined
+  })
   client.on('error', (err: Error) => {
     refusal = err
   })
@@ -84,7 +92,7 @@ export function failureReasonOf(client: EventEmitter): (err: unknown) => string 
   })
   return err => {
     if (isReply(err) && isDemoted(err)) refusal = err
-    return failureReason(isReply(err) || err instanceof TimeoutError ? err : refusal)
+    return failureReason(isReply(err) || err instanceof TimeoutError ? err : (hiddenSlots ?? refusal))
   }
 }
 

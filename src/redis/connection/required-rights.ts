@@ -60,10 +60,15 @@ const POLICIES = [
 /** Everything that the service does in this store, apart from `SUBSCRIBE`, which no transaction can contain. */
 export function requiredRights({ variable, holdsPolicies, kind }: RedisTarget, keyPrefix: string): readonly Right[] {
   return [
-    ...(kind === 'cluster' ? rightsOn('', keyPrefix, ['CLUSTER SLOTS', 'CLUSTER INFO', 'CLUSTER KEYSLOT x']) : []),
+    ...(kind === 'cluster' ? clusterRights(keyPrefix) : []),
     ...(variable === 'REDIS_URL' ? bucketRights(keyPrefix) : []),
     ...(holdsPolicies ? policyRights(keyPrefix) : []),
   ]
+}
+
+/** What the service asks the nodes of a cluster. */
+export function clusterRights(keyPrefix: string): readonly Right[] {
+  return rightsOn('', keyPrefix, ['CLUSTER SLOTS', 'CLUSTER INFO', 'CLUSTER KEYSLOT x'])
 }
 
 function bucketRights(keyPrefix: string): readonly Right[] {

@@ -1,6 +1,7 @@
+import { Cluster } from 'ioredis'
 import { CONFIG_PARTITIONS } from '../../domain/partition.ts'
 import type { RedisClient } from '../connection/connection.ts'
-import { commonKeyRights, policyKeyRights, type Right } from '../connection/required-rights.ts'
+import { clusterRights, commonKeyRights, policyKeyRights, type Right } from '../connection/required-rights.ts'
 import { defineScript } from '../define-script.ts'
 import { ConfigKeys } from '../keys.ts'
 import { missingRightScript } from '../scripts.ts'
@@ -18,9 +19,10 @@ export interface WriteProbeOptions {
  */
 export function writeProbe(redis: RedisClient, { keyPrefix, hasUser }: WriteProbeOptions): () => Promise<void> {
   const requireRights = defineScript<number>(redis, 'throttlerMissingRight', missingRightScript)
+  const ofCluster = redis instanceof Cluster ? clusterRights(keyPrefix) : []
   const probes = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => {
     const { writeProbe } = new ConfigKeys(keyPrefix, n)
-    return { key: writeProbe, commands: commandsOf(policyKeyRights(writeProbe, keyPrefix)) }
+    return { key: writeProbe, commands: commandsOf([...policyKeyRights(writeProbe, keyPrefix), ...ofCluster]) }
   })
   // A write to these keys could have an effect.
   const common = commonKeyRights(keyPrefix).map(({ key, rights }) => ({ key, commands: commandsOf(rights) }))

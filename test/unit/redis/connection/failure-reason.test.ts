@@ -53,6 +53,20 @@ describe('the failure reason of a call whose connection was lost', () => {
     expect(reasonOf(lost)).toBe('connection-lost')
   })
 
+  it('is not-authorized while the nodes of a cluster do not tell their slots', () => {
+    const client = new EventEmitter()
+    const reasonOf = failureReasonOf(client)
+    client.emit(
+      'node error',
+      reply("NOPERM User throttler has no permissions to run the 'cluster|slots' command"),
+      'a:1',
+    )
+    client.emit('error', new Error('Failed to refresh slots cache.'))
+    expect(reasonOf(lost)).toBe('not-authorized')
+    client.emit('refresh')
+    expect(reasonOf(lost)).toBe('connection-lost')
+  })
+
   it('is read-only while the client leaves a demoted master', () => {
     const client = new EventEmitter()
     const reasonOf = failureReasonOf(client)
