@@ -6,6 +6,7 @@ import { COMMANDS } from './cli/commands.ts'
 import { ExitCode } from './cli/exit-code.ts'
 import { parseArguments } from './cli/parse-arguments.ts'
 import { printable } from './cli/printable.ts'
+import { refuseInvalidUtf8 } from './cli/refuse-invalid-utf8.ts'
 import { reportOf } from './lib/operator-error.ts'
 import { version } from './lib/version.ts'
 
@@ -37,6 +38,7 @@ async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
   if (load === undefined) return complain(`throttler: unknown command ${JSON.stringify(name)}\n\n${await usage()}`)
   const command = await load()
   try {
+    refuseInvalidUtf8(args)
     const { values, positionals } = parseArguments(command, args)
     if (values['help'] === true) return say(helpOf(name, command))
     return await command.run(values, operandsOf(command, positionals))

@@ -21,8 +21,6 @@ export interface JsonBodyOptions {
   readonly maxBytes: number
   /** Members and items of all levels together. */
   readonly maxElements: number
-  /** Default: that of JSON in UTF-8. `*`: any, also none. */
-  readonly mediaType?: RegExp | '*'
 }
 
 /**
@@ -30,9 +28,9 @@ export interface JsonBodyOptions {
  * schemas refuse members such as `__proto__`, since they allow no unknown members.
  */
 export function acceptOnlyJson(app: FastifyInstance, options: JsonBodyOptions): void {
-  const { bodies, maxBytes, maxElements, mediaType = JSON_IN_UTF8 } = options
+  const { bodies, maxBytes, maxElements } = options
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(mediaType, (request, _payload, done) => {
+  app.addContentTypeParser(JSON_IN_UTF8, (request, _payload, done) => {
     const problem = compressionFault(request)
     if (problem !== undefined) {
       done(problem)

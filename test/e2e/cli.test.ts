@@ -45,6 +45,14 @@ describe('throttler', () => {
     expect(complaints).toMatch(/^throttler: standard output cannot be written: ENOSPC.*\n$/)
   })
 
+  it('refuses an argument that is not UTF-8, since it would name another key', async () => {
+    const { code, complaints } = await runThrottlerWith(`"$(printf 'z:\\377')"`, ['get'])
+    expect([code, complaints]).toEqual([
+      2,
+      expect.stringMatching(/^throttler get: the argument "z:.*" is not valid UTF-8;/),
+    ])
+  })
+
   it.each([
     [[], /COMMAND/],
     [['frobnicate'], /unknown command "frobnicate"/],

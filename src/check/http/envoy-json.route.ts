@@ -34,7 +34,11 @@ export interface EnvoyJsonRouteOptions {
 /** `POST /json`: Envoy's rate limit service in JSON. */
 export const envoyJsonRoute: FastifyPluginAsyncTypebox<EnvoyJsonRouteOptions> = async (app, options) => {
   const { rateLimits, bodies, log } = options
-  acceptOnlyJson(app, { bodies, ...BODY, mediaType: '*' })
+  acceptOnlyJson(app, { bodies, ...BODY })
+  // The body is JSON, whatever media type is given, also if it is none.
+  app.addHook('onRequest', async ({ headers }) => {
+    headers['content-type'] = 'application/json'
+  })
   const compile = app.validatorCompiler
   const validatorCompiler: FastifySchemaCompiler<unknown> = route =>
     compile === undefined || route.httpPart === 'body' ? validate : compile(route)

@@ -19,6 +19,7 @@ import {
 import { expiringKeys } from './expiring-keys.ts'
 import { foldArguments } from './fold-arguments.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
+import { type ReadCommand, type ReadTogether, type Replies, readingTogether } from './read-together.ts'
 import { scanMembers } from './scan-members.ts'
 
 /** Also the maximum that one step of a compaction moves. */
@@ -28,18 +29,20 @@ const EVENTS_PER_READ = 500
 export class RedisMaintainedLog implements MaintainedLog {
   readonly #redis: RedisClient
   readonly #keys: ConfigKeys
+  readonly #readTogether: ReadTogether
   readonly #fold: DefinedScript<0 | 1>
   readonly #repair: DefinedScript<readonly string[]>
 
   constructor(redis: RedisClient, keys: ConfigKeys) {
     this.#redis = namingDamage(redis)
+    this.#readTogether = readingTogether(this.#redis)
     this.#fold = defineScript(this.#redis, 'throttlerFold', foldScript)
     this.#repair = defineScript(this.#redis, 'throttlerRepairLog', repairLogScript)
     this.#keys = keys
   }
 
   async bounds(): Promise<LogBounds> {
-    return boundsOf(await resultsOf(queueBounds(this.#redis.multi(), this.#keys)))
+    return boundsOf(throwingErrors(await this.#readBounds()))
   }
 
   async *snapshot(): AsyncGenerator<readonly StoredEntry[]> {
@@ -54,9 +57,8 @@ export class RedisMaintainedLog implements MaintainedLog {
 
   /** Reads from the last event on, which must still be the same, as followers do. */
   async read(after: LogBounds): Promise<{ at: LogBounds; entries: readonly StoredEntry[] }> {
-    const transaction = queueBounds(this.#redis.multi(), this.#keys)
-    transaction.xrange(this.#keys.log, `${after.last}-0`, '+', 'COUNT', EVENTS_PER_READ + 1)
-    const results = await resultsOf(transaction)
+    const following = ['XRANGE', this.#keys.log, `${after.last}-0`, '+', 'COUNT', `${EVENTS_PER_READ + 1}`] as const
+    const results = throwingErrors(await this.#readBounds(following))
     const found = results.pop() as StreamEntry[]
     const bounds = boundsOf(results)
     const difference = differenceFrom(after, bounds, found[0])
@@ -82,12 +84,17 @@ export class RedisMaintainedLog implements MaintainedLog {
   /** A stream counts on from its last event even if another program has deleted that: appends to such a log fail. */
   async #damageOfEnd(): Promise<readonly string[]> {
     const { log } = this.#keys
-    const results = (await queueBounds(this.#redis.multi(), this.#keys).xinfo('STREAM', log).exec()) ?? []
+    const results = await this.#readBounds(['XINFO', 'STREAM', log])
     const [, info] = results.pop() ?? []
     const { last } = boundsOf(throwingErrors(results))
     const generated = lastGenerated(info)
     if (generated <= last) return []
     return [`events after position ${last}, up to ${generated}, were deleted from "${log}"; run "throttler rebuild"`]
+  }
+
+  #readBounds(...others: readonly ReadCommand[]): Promise<Replies> {
+    const { identity, compactedTo, log } = this.#keys
+    return this.#readTogether([identity, compactedTo, log], [...boundsCommands(this.#keys), ...others])
   }
 
   repair(): Promise<readonly string[]> {
@@ -101,14 +108,14 @@ export class RedisMaintainedLog implements MaintainedLog {
   }
 }
 
-/** Adds the commands whose results `boundsOf` reads to a transaction. */
-export function queueBounds(transaction: ChainableCommander, keys: ConfigKeys): ChainableCommander {
-  const { identity, compactedTo, log } = keys
-  return transaction
-    .get(identity)
-    .get(compactedTo)
-    .xrange(log, '-', '+', 'COUNT', 1)
-    .xrevrange(log, '+', '-', 'COUNT', 1)
+/** The commands whose results `boundsOf` reads. */
+export function boundsCommands({ identity, compactedTo, log }: ConfigKeys): readonly ReadCommand[] {
+  return [
+    ['GET', identity],
+    ['GET', compactedTo],
+    ['XRANGE', log, '-', '+', 'COUNT', '1'],
+    ['XREVRANGE', log, '+', '-', 'COUNT', '1'],
+  ]
 }
 
 /** @throws {DamagedRecord} if the log contradicts the position up to which it is compacted */
@@ -158,7 +165,7 @@ function parseCompactedTo(stored: string, first: number | undefined): number {
   throw new DamagedRecord(`"compacted-to" is ${JSON.stringify(stored)}, but the log ${log}; run "throttler rebuild"`)
 }
 
-/** The error of a transaction does not name the command that failed. */
+/** The error of a command that is read together with others, or in a pipeline, does not name its key. */
 const UNNAMED_DAMAGE = 'a key of the policy store has another type; "throttler verify" names it'
 
 /** The results of a transaction or pipeline. @throws {DamagedKey} or the first error among them */

@@ -19,9 +19,10 @@ import { readRecord } from './config-json.ts'
 import { DraftWrites } from './draft-writes.ts'
 import { expiringKeys } from './expiring-keys.ts'
 import { inPairs } from './in-pairs.ts'
-import { boundsOf, queueBounds, throwingErrors } from './maintained-log.ts'
+import { boundsCommands, boundsOf, throwingErrors } from './maintained-log.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { RedisProjectionDraft } from './projection-draft.ts'
+import { type ReadTogether, readingTogether } from './read-together.ts'
 import { KeyReplacer } from './replace-keys.ts'
 import { scanMembers } from './scan-members.ts'
 import { nameFault, parseName, shownName } from './stored-name.ts'
@@ -32,10 +33,12 @@ const KEYS_PER_SCAN = 500
 export class RedisMaintainedProjection implements MaintainedProjection {
   readonly #redis: RedisClient
   readonly #keys: ConfigKeys
+  readonly #readTogether: ReadTogether
   readonly #replacer: KeyReplacer
 
   constructor(redis: RedisClient, keys: ConfigKeys) {
     this.#redis = namingDamage(redis)
+    this.#readTogether = readingTogether(this.#redis)
     this.#keys = keys
     this.#replacer = new KeyReplacer(this.#redis, keys)
   }
@@ -97,11 +100,18 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }> {
-    const { policies, names, ends } = this.#keys
-    const transaction = queueBounds(this.#redis.multi(), this.#keys)
-    transaction.hget(policies, key).zscore(names, key).zscore(ends, key)
-    transaction.zrange(this.#keys.versions(key), '0', '-1', 'WITHSCORES')
-    const results = (await transaction.exec()) ?? []
+    const { policies, names, ends, identity, compactedTo, log } = this.#keys
+    const versionsKey = this.#keys.versions(key)
+    const results = await this.#readTogether(
+      [identity, compactedTo, log, policies, names, ends, versionsKey],
+      [
+        ...boundsCommands(this.#keys),
+        ['HGET', policies, key],
+        ['ZSCORE', names, key],
+        ['ZSCORE', ends, key],
+        ['ZRANGE', versionsKey, '0', '-1', 'WITHSCORES'],
+      ],
+    )
     const found = unlessWrongType(results.splice(-4)) as Nullable<[string, string, string, string[]]>
     const [record, score, end, versions] = found
     return {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Redis } from 'ioredis'
 import type { MaintainedPartition } from '../../../src/config-change/maintenance/ports.ts'
 import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild.ts'
+import { verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
@@ -19,6 +20,26 @@ const NAMES = [
   ...['log', 'identity', 'policies', 'names', 'ends', 'compacted-to', 'snapshot', 'versions'],
   ...['outcome', 'progress', 'draft', 'write-probe'],
 ]
+
+describeWithRedis('a policy store that is full', () => {
+  it('is verified like any other', async () => {
+    const server = await RedisServer.start()
+    const redis = new Redis(server.url)
+    try {
+      await new StoreChanges(redis).change(KEY)
+      await redis.hset(keys.policies, KEY, '{}')
+      await redis.config('SET', 'maxmemory', '1')
+      await expect(redis.set('any', '')).rejects.toThrow('OOM')
+      const partition = maintainedPartitions(redis, 'throttler')[PARTITION] as MaintainedPartition
+      const found = []
+      for await (const difference of verifyPartition(partition, silent)) found.push(difference)
+      expect(found).toEqual([expect.objectContaining({ where: 'policies', key: KEY })])
+    } finally {
+      redis.disconnect()
+      await server.stop()
+    }
+  })
+})
 
 describeWithRedis('a user that loses a right while the service runs', () => {
   let server: RedisServer
