@@ -55,11 +55,11 @@ function quotaPolicy({ limit, periodMs }: LimitState): string {
   return `${quota};w=${seconds(periodMs ?? limit.fullAfterMs(capacityUnits, 0))}`
 }
 
-/** `"burst";r=99;t=1`; t is the time in seconds until one more token, or until the denied check is allowed. */
-function serviceLimit({ limit, remaining, resetAfterMs, allows, retryAfterMs, nextTokenAfterMs }: LimitState): string {
+/** `"burst";r=99;t=1`; t is the time in seconds until one more token, or until the denied check is allowed. A full limit has none. */
+function serviceLimit({ limit, remaining, allows, retryAfterMs, nextTokenAfterMs }: LimitState): string {
   const field = `"${limit.name}";r=${remaining}`
   const waitMs = allows ? nextTokenAfterMs : retryAfterMs
-  return resetAfterMs === 0 || waitMs === null ? field : `${field};t=${seconds(waitMs)}`
+  return waitMs === 0 || waitMs === null ? field : `${field};t=${seconds(waitMs)}`
 }
 
 function seconds(ms: number): string {

@@ -6,7 +6,7 @@ import { type DocumentOptions, type ParseOptions, parseDocument, type SchemaOpti
 import { OVERRIDE_UNITS, type OverrideUnit } from '../check/envoy/units.ts'
 import { ConfigMembers } from './config-members.ts'
 import { InvalidConfig } from './invalid-config.ts'
-import { isNestedTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
+import { isNestedTooDeep, isValueTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 
 export interface ConfigFile {
   readonly file: string
@@ -60,7 +60,17 @@ export function readConfigFile(file: string, text: string): ConfigFile {
 }
 
 function parsed(file: string, text: string): unknown {
-  if (isNestedTooDeep(text)) throw new InvalidConfig(`${file}: must be nested at most ${MAX_YAML_DEPTH} levels deep`)
+  if (isNestedTooDeep(text)) throw tooDeep(file)
+  const value = valueIn(file, text)
+  if (isValueTooDeep(value)) throw tooDeep(file)
+  return value
+}
+
+function tooDeep(file: string): InvalidConfig {
+  return new InvalidConfig(`${file}: must be nested at most ${MAX_YAML_DEPTH} levels deep`)
+}
+
+function valueIn(file: string, text: string): unknown {
   const document = parseDocument(text, AS_TEXT)
   const [error] = document.errors
   if (error !== undefined) throw new InvalidConfig(`${file}: is not valid YAML: ${firstLine(error.message)}`)

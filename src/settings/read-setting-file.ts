@@ -1,13 +1,16 @@
+import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 
 const MAX_BYTES = 1024 * 1024
 
 /**
  * Reads a small text file that a setting names.
- * @throws {Error} what `readSmallFile` throws
+ * @throws {Error} if it is not valid UTF-8, and what `readSmallFile` throws
  */
 export function readSettingFile(path: string): string {
-  return readSmallFile(path).bytes.toString('utf8')
+  const { bytes } = readSmallFile(path)
+  if (!isUtf8(bytes)) throw new Error('not valid UTF-8')
+  return bytes.toString('utf8')
 }
 
 export interface SmallFile {

@@ -4,6 +4,12 @@ import { causeOfAbort } from './aborted-transaction.ts'
 const TRANSIENT_REPLIES =
   /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT|ERR max number of clients reached)\b/
 
+/**
+ * With which a connection logs in. If the server refuses it, ioredis fails all commands that wait for the connection with its reply, also
+ * those that the server would execute once the user can log in again.
+ */
+const LOGINS: readonly unknown[] = ['hello', 'auth']
+
 /** What a script is told, without a code, in a cluster that allows reads while it is down. */
 export const CLUSTER_DOWN_IN_SCRIPT = 'while the cluster is down'
 
@@ -50,10 +56,20 @@ const CONNECTION_MESSAGES = [
 const NETWORK_CODES =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|ENETRESET|EADDRNOTAVAIL|ENOTFOUND|EAI_\w+|ERR_(TLS|SSL)_\w+|ERR_STREAM_(DESTROYED|WRITE_AFTER_END))$/
 
+/** As ioredis and Node.js describe it. */
+interface ErrorOfRedis extends Error {
+  readonly code?: unknown
+  readonly command?: { readonly name: string }
+}
+
+function isTransientReply(message: string): boolean {
+  return TRANSIENT_REPLIES.test(message) || message.includes(CLUSTER_DOWN_IN_SCRIPT)
+}
+
 /** Whether a retry may succeed: after a lost connection it may, after a wrong command or a bug of ours never. */
 export function isTransient(err: Error): boolean {
-  const { name, message, code } = causeOfAbort(err) as Error & { readonly code?: unknown }
-  if (name === 'ReplyError') return TRANSIENT_REPLIES.test(message) || message.includes(CLUSTER_DOWN_IN_SCRIPT)
+  const { name, message, code, command } = causeOfAbort(err) as ErrorOfRedis
+  if (name === 'ReplyError') return isTransientReply(message) || LOGINS.includes(command?.name)
   if (CONNECTION_ERRORS.has(name)) return true
   if (typeof code === 'string' && NETWORK_CODES.test(code)) return true
   return CONNECTION_MESSAGES.some(text => message.startsWith(text))

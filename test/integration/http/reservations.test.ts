@@ -58,6 +58,17 @@ describe('a reservation', () => {
     expect(await remainingOf('ten:a')).toBe(8)
   })
 
+  it('of 0 tokens leaves a full limit without a time until the next token', async () => {
+    const fast = { name: 'fast', capacity: 5, refillTokens: 10, refillIntervalMs: 3 }
+    await client().put('both', { limits: [fast, { ...SLOW, name: 'slow', capacity: 2 }] })
+    await client().check('both')
+    await held('both', 0)
+    await eventually(async () => {
+      const { headers } = await client().check('both', 0)
+      expect(headers.get('ratelimit')).toMatch(/^"fast";r=5, "slow";r=1;t=\d+$/)
+    })
+  })
+
   it('of several keys holds tokens of all, or of none', async () => {
     const checks = [{ key: 'ten:b' }, { key: 'two:b', tokens: 1 }]
     const created = await reserve({ checks, tokens: 4 })

@@ -14,6 +14,7 @@ import { StoreProxy } from '../../support/store-proxy.ts'
 const KEY_PREFIX = 'refused'
 /** How long a partition may take to continue after the store takes writes again, in ms. */
 const CONTINUES_WITHIN_MS = promised(1_500)
+const SEVERAL_RETRIES_MS = 350
 const partition = configPartition('k')
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const queueKey = (name: string) =>
@@ -23,11 +24,15 @@ const queueKey = (name: string) =>
 interface Kind {
   readonly kind: string
   readonly refuse: readonly string[]
+  /** What follows once a worker has tried again. */
+  readonly then?: readonly string[]
   readonly accept: readonly string[]
 }
 
 const setting = (name: string, value: string) => ['CONFIG', 'SET', name, value]
-const right = (change: string) => ['ACL', 'SETUSER', 'default', change]
+const USER = 'throttler'
+const right = (...changes: readonly string[]) => ['ACL', 'SETUSER', USER, ...changes]
+const ALL_RIGHTS = right('on', '>password', '~*', '&*', '+@all')
 
 const KINDS: readonly Kind[] = [
   {
@@ -37,6 +42,16 @@ const KINDS: readonly Kind[] = [
   },
   { kind: 'its memory is full', refuse: setting('maxmemory', '1'), accept: setting('maxmemory', '0') },
 ]
+
+const DELETED = ['ACL', 'DELUSER', USER]
+const WITHOUT_LOGIN: Kind = { kind: 'its user may not log in', refuse: DELETED, accept: ALL_RIGHTS }
+/** ioredis fails the commands that wait for a connection with the error of the login: here, those with which the worker tries again. */
+const WITHOUT_RIGHT_AND_LOGIN: Kind = {
+  kind: 'its user lacks a right, and then may not log in',
+  refuse: right('-@stream'),
+  then: DELETED,
+  accept: ALL_RIGHTS,
+}
 
 /** BullMQ's scripts run up to the denied command. */
 const without = (lost: string): Kind => ({
@@ -51,16 +66,16 @@ const MOMENTS = [
   { moment: 'ended', text: queueKey('metrics:completed') },
 ]
 
-/** A lease ends after two seconds. */
 /** In which a worker takes a command; the denied ones for so long that its lock on the command ends. */
 const CASES_OF_TAKING = [
-  ...KINDS.map(kind => ({ ...kind, refusedMs: 700 })),
+  ...[...KINDS, WITHOUT_LOGIN].map(kind => ({ ...kind, refusedMs: 700 })),
   ...['hincrby', 'hmget', 'rpush'].map(lost => ({ ...without(lost), refusedMs: 3_500 })),
 ]
 const casesOf = (kinds: readonly Kind[], durations: readonly number[]) =>
   kinds.flatMap(kind => MOMENTS.flatMap(moment => durations.map(refusedMs => ({ ...kind, ...moment, refusedMs }))))
 const CASES = [
   ...casesOf(KINDS, [700, 3_000]),
+  ...casesOf([WITHOUT_LOGIN, WITHOUT_RIGHT_AND_LOGIN], [700]),
   ...casesOf(['zadd', '@stream', 'hdel', 'lrem', 'set'].map(without), [700]),
 ]
 
@@ -72,9 +87,13 @@ describeWithRedis('a store of changes that refused writes', () => {
   beforeEach(async () => {
     server = await RedisServer.start()
     redis = new Redis(server.url)
+    await call(ALL_RIGHTS)
     proxy = await StoreProxy.start(server.url)
     const variables = { KEY_PREFIX, LOG_LEVEL: 'silent' }
-    app = await TestApp.start({ url: proxy.url, stop: async () => undefined }, { variables })
+    app = await TestApp.start(
+      { url: proxy.url.replace('//', `//${USER}:password@`), stop: async () => undefined },
+      { variables },
+    )
   })
   afterEach(async () => {
     await app.close()
@@ -102,14 +121,15 @@ describeWithRedis('a store of changes that refused writes', () => {
 
   async function expectToContinue(): Promise<void> {
     const sinceMs = performance.now()
-    expect((await app.client.put('k', policy(2))).status).toBe(200)
+    // Until the front process has connected again, it answers 503.
+    await eventually(async () => expect((await app.client.put('k', policy(2))).status).toBe(200))
     expect(performance.now() - sinceMs).toBeLessThan(CONTINUES_WITHIN_MS)
     await eventually(async () => expect(await jobCounts()).toEqual({ active: 0, waiting: 0, failed: 0 }))
   }
 
   it.each(CASES)(
     'because $kind, for $refusedMs ms, while a command was $moment, continues, and the command has not failed',
-    async ({ refuse, accept, refusedMs, text }) => {
+    async ({ refuse, then, accept, refusedMs, text }) => {
       await app.client.put('k', policy(3))
       const held = proxy.hold(text)
       const change = app.client.request('PUT', '/config/k', policy(1))
@@ -117,6 +137,10 @@ describeWithRedis('a store of changes that refused writes', () => {
       await call(refuse)
       proxy.release()
       const { commandId } = (await change).body
+      if (then !== undefined) {
+        await sleep(SEVERAL_RETRIES_MS)
+        await call(then)
+      }
       await sleep(refusedMs)
       await call(accept)
       await expectToContinue()
@@ -125,13 +149,16 @@ describeWithRedis('a store of changes that refused writes', () => {
     },
   )
 
-  it.each(KINDS)('because $kind, while its workers were idle, continues', async ({ refuse, accept }) => {
-    await app.client.put('k', policy(3))
-    await call(refuse)
-    await sleep(700)
-    await call(accept)
-    await expectToContinue()
-  })
+  it.each([...KINDS, WITHOUT_LOGIN])(
+    'because $kind, while its workers were idle, continues',
+    async ({ refuse, accept }) => {
+      await app.client.put('k', policy(3))
+      await call(refuse)
+      await sleep(700)
+      await call(accept)
+      await expectToContinue()
+    },
+  )
 
   it.each(CASES_OF_TAKING)(
     'because $kind, for $refusedMs ms, while a command was taken, continues',

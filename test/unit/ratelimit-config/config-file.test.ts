@@ -79,6 +79,7 @@ descriptors:
     ['lists', '['.repeat(20_000)],
     ['lists in block style', '- '.repeat(20_000)],
     ['maps as keys', '? '.repeat(20_000)],
+    ['aliases', 'domain: a\ndescriptors: &x\n- key: k\n  descriptors: *x'],
     ['descriptors', `domain: a\n${'descriptors: [{key: a, '.repeat(20_000)}`],
   ])('is refused if %s are nested deeply', (_, text) => {
     expect(() => read(text)).toThrow('edge.yaml: must be nested at most 500 levels deep')

@@ -263,6 +263,9 @@ describe('the environment', () => {
       expect(faultOf(path)).toMatch(new RegExp(`^"${name}" must be .* \\(got "${path}": not a regular file\\)$`))
     }
     expect(faultOf(large)).toMatch(new RegExp(`^"${name}" must be .* \\(got "${large}": larger than 1048576 bytes\\)$`))
+    const latin = join(directory, `${name}.latin`)
+    writeFileSync(latin, Buffer.from('jörgen:0123456789abcdef', 'latin1'))
+    expect(faultOf(latin)).toMatch(new RegExp(`^"${name}" must be .* \\(got "${latin}": not valid UTF-8\\)$`))
   })
 
   it('accepts the example of each setting', () => {
