@@ -1,7 +1,7 @@
-import { type Cluster, ReplyError } from 'ioredis'
+import type { Cluster } from 'ioredis'
 import type { BucketShard } from '../../check/ports.ts'
 import { BUCKET_PARTITIONS } from '../../domain/partition.ts'
-import { isUnownedSlot } from '../connection/failure-reason.ts'
+import { isUnownedSlot, replyError } from '../connection/failure-reason.ts'
 import type { BucketKeys } from '../keys.ts'
 import { probeKeyIn } from './probe-keys.ts'
 import type { Protocol, Protocols } from './protocols.ts'
@@ -71,5 +71,5 @@ async function ask<Item, Result>(
 
 function unowned(partitions: number): Error {
   const count = `${partitions} of ${BUCKET_PARTITIONS} bucket partitions`
-  return new ReplyError(`CLUSTERDOWN Hash slot not served: no master owns the slots of ${count}`)
+  return replyError(`CLUSTERDOWN Hash slot not served: no master owns the slots of ${count}`)
 }

@@ -1,4 +1,5 @@
-import { Cluster, type ClusterNode, type Redis, ReplyError } from 'ioredis'
+import { Cluster, type ClusterNode, type Redis } from 'ioredis'
+import { replyError } from './failure-reason.ts'
 
 /** A redirection, with the address of a node: "MOVED 12182 127.0.0.1:6379". */
 const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
@@ -52,8 +53,7 @@ export class ClusterConnection extends Cluster {
 
   override handleError(...[error, ttl, handlers]: Parameters<Cluster['handleError']>): void {
     if (this.status === 'disconnecting') handlers.maxRedirections(new Error('Connection is closed.'))
-    else
-      super.handleError(leadsNowhere(error) ? new ReplyError('CLUSTERDOWN no node has the slot') : error, ttl, handlers)
+    else super.handleError(leadsNowhere(error) ? replyError('CLUSTERDOWN no node has the slot') : error, ttl, handlers)
   }
 
   override disconnect(reconnect = false): void {

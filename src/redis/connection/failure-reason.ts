@@ -96,6 +96,11 @@ export function failureReasonOf(client: EventEmitter): (err: unknown) => string 
   }
 }
 
+/** An error like that of a server's reply. The class of ioredis takes its name from the source, where a bundle may have changed it. */
+export function replyError(message: string): Error {
+  return Object.assign(new Error(message), { name: 'ReplyError' })
+}
+
 /** Whether an error is the reply of a server, and not that of a lost connection. */
 export function isReply(err: unknown): err is Error {
   return err instanceof Error && err.name === 'ReplyError'

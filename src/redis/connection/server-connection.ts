@@ -1,5 +1,5 @@
-import { type Command, Redis, type RedisOptions, ReplyError } from 'ioredis'
-import { isReply } from './failure-reason.ts'
+import { type Command, Redis, type RedisOptions } from 'ioredis'
+import { isReply, replyError } from './failure-reason.ts'
 import { followMaster, NewestMasterConnector } from './master-watch.ts'
 import { ConnectionLost } from './transient.ts'
 
@@ -76,7 +76,7 @@ export class ServerConnection extends Redis {
     info.promise.then(
       text => {
         if (IS_LOADING.test(String(text)))
-          this.silentEmit('error', new ReplyError('LOADING Redis is loading the dataset in memory'))
+          this.silentEmit('error', replyError('LOADING Redis is loading the dataset in memory'))
       },
       () => undefined,
     )

@@ -10,7 +10,7 @@
 local replies = {}
 for i, command in ipairs(cjson.decode(ARGV[1])) do
   local reply = redis.pcall(unpack(command))
-  local is_error = type(reply) == 'table' and reply.err
-  replies[i] = is_error and { false, reply.err } or { reply }
+  local fault = type(reply) == 'table' and reply.err
+  replies[i] = fault and { false, denial(fault, command[1]) or fault } or { reply }
 end
 return replies

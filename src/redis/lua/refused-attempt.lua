@@ -11,9 +11,8 @@ local function refused_attempt(attempts)
     local reply = redis.pcall(unpack(attempt))
     local fault = type(reply) == 'table' and reply.err
     if fault then
-      -- Until Redis 7.2, the error of a script does not name the command.
-      local is_denied = string.find(fault, '^NOPERM') or string.find(fault, "The user executing the script can't", 1, true)
-      return is_denied and redis.error_reply('NOPERM this user may not run ' .. attempt[1]) or reply
+      local named = denial(fault, attempt[1])
+      return named and redis.error_reply(named) or reply
     end
   end
 end

@@ -85,7 +85,8 @@ export class RedisMaintainedLog implements MaintainedLog {
   async #damageOfEnd(): Promise<readonly string[]> {
     const { log } = this.#keys
     const results = await this.#readBounds(['XINFO', 'STREAM', log])
-    const [, info] = results.pop() ?? []
+    const [err, info] = results.pop() ?? []
+    if (err && !NO_STREAM.test(err.message)) throw err
     const { last } = boundsOf(throwingErrors(results))
     const generated = lastGenerated(info)
     if (generated <= last) return []
@@ -164,6 +165,9 @@ function parseCompactedTo(stored: string, first: number | undefined): number {
   const log = first === undefined ? 'is empty' : `begins at position ${first}`
   throw new DamagedRecord(`"compacted-to" is ${JSON.stringify(stored)}, but the log ${log}; run "throttler rebuild"`)
 }
+
+/** What XINFO replies if there is no log. */
+const NO_STREAM = /no such key/
 
 /** The error of a command that is read together with others, or in a pipeline, does not name its key. */
 const UNNAMED_DAMAGE = 'a key of the policy store has another type; "throttler verify" names it'

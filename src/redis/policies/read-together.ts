@@ -1,5 +1,5 @@
-import { ReplyError } from 'ioredis'
 import type { RedisClient } from '../connection/connection.ts'
+import { replyError } from '../connection/failure-reason.ts'
 import { defineScript } from '../define-script.ts'
 import { readTogetherScript } from '../scripts.ts'
 
@@ -16,6 +16,6 @@ export function readingTogether(redis: RedisClient): ReadTogether {
   const read = defineScript<[reply: unknown, error?: string][]>(redis, 'throttlerReadTogether', readTogetherScript)
   return async (keys, commands) => {
     const replies = await read(keys.length, ...keys, JSON.stringify(commands))
-    return replies.map(([reply, error]) => (error === undefined ? [null, reply] : [new ReplyError(error), undefined]))
+    return replies.map(([reply, error]) => (error === undefined ? [null, reply] : [replyError(error), undefined]))
   }
 }
