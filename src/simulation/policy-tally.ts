@@ -10,8 +10,9 @@ const MAX_KEYS = 10
 
 export interface KeyReport {
   readonly key: string
-  /** How many of its checks were denied, or in mode `shadow` would have been. */
   readonly denied: number
+  /** Checks that mode `shadow`, or a shadow limit, would have denied. Absent if there is none. */
+  readonly shadowed?: number
 }
 
 export interface LimitReport {
@@ -31,7 +32,7 @@ export interface PolicyReport {
   readonly denied: number
   /** Allowed checks that the policy would deny if its mode were not `shadow`, or that a shadow limit would deny. */
   readonly shadowed: number
-  /** The keys with the most denials. */
+  /** The keys with the most denials; among equals, those with the most shadowed checks. */
   readonly mostDenied: readonly KeyReport[]
   readonly limits: readonly LimitReport[]
 }
@@ -44,6 +45,7 @@ export class PolicyTally {
   /** The most units that any key had spent of each limit if nothing is denied; `Infinity` if even the widest denied. */
   readonly #mostSpent: number[]
   readonly #deniedOf = new Map<string, number>()
+  readonly #shadowedOf = new Map<string, number>()
   #checks = 0
   #denied = 0
   #shadowed = 0
@@ -61,19 +63,13 @@ export class PolicyTally {
   shadowed(key: string): void {
     this.#checks++
     this.#shadowed++
-    this.#countDenial(key)
+    count(this.#shadowedOf, key)
   }
 
   denied(key: string): void {
     this.#checks++
     this.#denied++
-    this.#countDenial(key)
-  }
-
-  #countDenial(key: string): void {
-    const denied = this.#deniedOf.get(key)
-    if (denied === undefined) this.#deniedOf.set(detached(key), 1)
-    else this.#deniedOf.set(key, denied + 1)
+    count(this.#deniedOf, key)
   }
 
   /** A check spent from a bucket with the wide limits. */
@@ -103,10 +99,12 @@ export class PolicyTally {
   }
 
   #mostDenied(): KeyReport[] {
-    return [...this.#deniedOf]
-      .map(([key, denied]) => ({ key, denied }))
-      .sort((a, b) => b.denied - a.denied || (a.key < b.key ? -1 : 1))
+    const keys = new Set([...this.#deniedOf.keys(), ...this.#shadowedOf.keys()])
+    return [...keys]
+      .map(key => ({ key, denied: this.#deniedOf.get(key) ?? 0, shadowed: this.#shadowedOf.get(key) ?? 0 }))
+      .sort((a, b) => b.denied - a.denied || b.shadowed - a.shadowed || (a.key < b.key ? -1 : 1))
       .slice(0, MAX_KEYS)
+      .map(({ key, denied, shadowed }) => ({ key, denied, ...(shadowed > 0 && { shadowed }) }))
   }
 
   #limitReport({ name, capacity, unitsPerToken }: CompiledLimit, index: number): LimitReport {
@@ -114,6 +112,12 @@ export class PolicyTally {
     const smallestCapacity = Number.isFinite(spent) ? Math.max(1, ceilDiv(spent, unitsPerToken)) : null
     return { name, limit: capacity, smallestCapacity }
   }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  const before = counts.get(key)
+  if (before === undefined) counts.set(detached(key), 1)
+  else counts.set(key, before + 1)
 }
 
 function widened({ definition, limits }: Policy): Limits {

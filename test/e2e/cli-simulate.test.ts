@@ -86,6 +86,19 @@ describe('throttler simulate', () => {
     })
   })
 
+  it('counts what shadow limits would deny apart', async () => {
+    const shadow = { name: 'stricter', capacity: 1, refillTokens: 1, refillIntervalMs: 1_000_000, shadow: true }
+    const limits = [{ name: 'enforced', capacity: 3, refillTokens: 1, refillIntervalMs: 1_000_000 }, shadow]
+    const keys = ['user:1', 'user:1', 'user:1', 'user:1', 'user:2', 'user:2']
+    const traffic = keys.map(key => checkAt(0, key))
+    const { result } = await simulate([{ key: 'user:*', limits }], traffic)
+    const mostDenied = [
+      { key: 'user:1', denied: 1, shadowed: 2 },
+      { key: 'user:2', denied: 0, shadowed: 1 },
+    ]
+    expect(result).toMatchObject({ policies: [{ denied: 1, shadowed: 3, mostDenied }] })
+  })
+
   it('names bad lines and unknown policies, and fails for them only if it is strict', async () => {
     const traffic = [checkAt(0), '{"at":1}', '', checkAt(1, 'user:42', { policy: 'plan:gold' }), '{', checkAt(0)]
     const { code, result, complaints } = await simulate([POLICY], traffic)
