@@ -1,13 +1,13 @@
 import { FairQueue } from './fair-queue.ts'
 import { RecentClients } from './recent-clients.ts'
 
-/** How long a client that has added an item does not count as rare, in ms. */
+/** A client is rare once it has added nothing for this long, in ms. */
 const RARE_AFTER_MS = 10_000
 
 /**
- * A queue in which clients take turns, and a client's first item in a while comes before those of clients that add items all the time.
- * So however many clients keep the queue full, a further one does not wait for all of them. While both kinds wait, they alternate, since
- * an endless flood can also come from ever other clients.
+ * A queue in which clients take turns, and the item of a rare client comes before those of clients that add items all the time. So a rare
+ * client does not wait for all the clients that keep the queue full. While both kinds wait, they alternate: a flood that comes from one new
+ * client after another does not stop the others.
  * @see https://www.rfc-editor.org/rfc/rfc8290#section-4.2, on the new and the old queues of FQ-CoDel
  */
 export class RareFirstQueue<T> {
@@ -39,8 +39,9 @@ export class RareFirstQueue<T> {
     return this.#lastWasRare ? this.#rare.take() : this.#frequent.take()
   }
 
-  /** Removes all items, in their order. */
+  /** Removes all items. */
   *takeAll(): Generator<T> {
-    for (let item = this.take(); item !== undefined; item = this.take()) yield item
+    yield* this.#rare.takeAll()
+    yield* this.#frequent.takeAll()
   }
 }

@@ -18,7 +18,7 @@ export class RecentClients {
     return (this.#untilMs.get(client) ?? nowMs) > nowMs
   }
 
-  /** Frees the memory of those that are no longer recent. */
+  /** Drops the clients that are no longer recent. Call it often enough that few pile up. */
   forget(nowMs: number): void {
     for (const [client, untilMs] of this.#untilMs) {
       if (untilMs > nowMs) return

@@ -58,9 +58,18 @@ function application(request: IncomingMessage, response: ServerResponse): void {
   else response.writeHead(204, { 'x-subject': owner }).end()
 }
 
-/** Every address, and every owner of a key, may make a few requests. */
-async function start(proxy: ReverseProxy, variant: Variant): Promise<ProxiedApplication> {
-  const proxied = await ProxiedApplication.start(proxy, variant, application)
+/** Starts an application behind the proxy for all tests of a block. Every address, and every owner of a key, may make a few requests. */
+function given(proxy: ReverseProxy, variant: Variant, env: NodeJS.ProcessEnv = {}): () => ProxiedApplication {
+  let proxied: ProxiedApplication
+  beforeAll(async () => {
+    proxied = await start(proxy, variant, env)
+  })
+  afterAll(() => proxied?.stop())
+  return () => proxied
+}
+
+async function start(proxy: ReverseProxy, variant: Variant, env: NodeJS.ProcessEnv): Promise<ProxiedApplication> {
+  const proxied = await ProxiedApplication.start(proxy, variant, application, env)
   for (const key of ['ip:*', 'api:*']) await new Client(proxied.service.url).put(key, scarce(CAPACITY))
   return proxied
 }
@@ -68,20 +77,15 @@ async function start(proxy: ReverseProxy, variant: Variant): Promise<ProxiedAppl
 const scarce = (capacity: number) => ({ capacity, refillTokens: 1, refillIntervalMs: 1_000_000 })
 
 function itLimitsByAddress(proxy: ReverseProxy): void {
-  let proxied: ProxiedApplication
+  const proxied = given(proxy, 'by address')
 
-  beforeAll(async () => {
-    proxied = await start(proxy, 'by address')
-  })
-  afterAll(() => proxied?.stop())
-
-  itCountsTheAddress(() => proxied)
+  itCountsTheAddress(proxied)
 
   it('the proxy passes allowed requests, with their RateLimit fields', async () => {
-    const client = new Client(proxied.service.url)
+    const client = new Client(proxied().service.url)
     await client.put('ip:127.0.0.1', scarce(2))
     await client.request('DELETE', '/buckets/ip%3A127.0.0.1')
-    const response = await fetch(`${proxied.url}/page?q=1`)
+    const response = await fetch(`${proxied().url}/page?q=1`)
     expect(response.status).toBe(200)
     expect(await response.text()).toBe('the application saw /page?q=1')
     expect(response.headers.get('ratelimit')).toBe('"default";r=1;t=1000')
@@ -89,8 +93,8 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
   })
 
   it('the proxy answers a denial with 429 and its fields', async () => {
-    await fetch(proxied.url)
-    const response = await fetch(proxied.url)
+    await fetch(proxied().url)
+    const response = await fetch(proxied().url)
     expect(response.status).toBe(429)
     expect(response.headers.get('ratelimit')).toMatch(/^"default";r=0;t=\d+$/)
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(900)
@@ -98,17 +102,17 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
   })
 
   it('the proxy passes requests during an outage, without waiting', async () => {
-    await proxied.service.stop()
-    await expectToPassSoon(proxied.url)
+    await proxied().service.stop()
+    await expectToPassSoon(proxied().url)
   })
 
   it('the proxy waits only a moment for a service that hangs', async () => {
     const sockets: Socket[] = []
     // A proxy that times out may reset its connection.
     const hanging = createTcpServer(socket => sockets.push(socket.on('error', () => undefined)))
-    await once(hanging.listen(Number(new URL(proxied.service.url).port), '127.0.0.1'), 'listening')
+    await once(hanging.listen(Number(new URL(proxied().service.url).port), '127.0.0.1'), 'listening')
     try {
-      await expectToPassSoon(proxied.url)
+      await expectToPassSoon(proxied().url)
       expect(sockets).toHaveLength(1)
     } finally {
       for (const socket of sockets) socket.destroy()
@@ -118,16 +122,11 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
 }
 
 function itLimitsExpensiveRequests(proxy: ReverseProxy): void {
-  let proxied: ProxiedApplication
-
-  beforeAll(async () => {
-    proxied = await start(proxy, 'expensive requests')
-  })
-  afterAll(() => proxied?.stop())
+  const proxied = given(proxy, 'expensive requests')
 
   it('the proxy denies requests that cost more than a lowered limit ever has', async () => {
-    const client = new Client(proxied.service.url)
-    const statuses = () => inTurn(() => proxied.statusFor('198.51.100.1'))
+    const client = new Client(proxied().service.url)
+    const statuses = () => inTurn(() => proxied().statusFor('198.51.100.1'))
     await client.put('ip:*', scarce(30))
     expectFirstAllowed(await statuses())
     await client.put('ip:*', scarce(5))
@@ -139,19 +138,13 @@ function itLimitsExpensiveRequests(proxy: ReverseProxy): void {
 const WRONG_ATTEMPTS = 70
 
 function itPassesWithStaleToken(proxy: ReverseProxy): void {
-  let proxied: ProxiedApplication
-
-  beforeAll(async () => {
-    const env = { CHECK_TOKENS: 'app:0123456789abcdef' }
-    proxied = await ProxiedApplication.start(proxy, 'with a stale token', application, env)
-  })
-  afterAll(() => proxied?.stop())
+  const proxied = given(proxy, 'with a stale token', { CHECK_TOKENS: 'app:0123456789abcdef' })
 
   it('the proxy passes all requests', async () => {
     const statuses = []
-    for (let i = 0; i < WRONG_ATTEMPTS; i++) statuses.push(await proxied.statusFor('198.51.100.1'))
+    for (let i = 0; i < WRONG_ATTEMPTS; i++) statuses.push(await proxied().statusFor('198.51.100.1'))
     expect(statuses).toEqual(Array(WRONG_ATTEMPTS).fill(200))
-    const stale = new Client(proxied.service.url, { authorization: `Bearer ${STALE_TOKEN}` })
+    const stale = new Client(proxied().service.url, { authorization: `Bearer ${STALE_TOKEN}` })
     const { status } = await stale.check('a')
     expect(status).toBe(429)
   })
@@ -159,15 +152,10 @@ function itPassesWithStaleToken(proxy: ReverseProxy): void {
 
 /** Each request of a connection would need a connection to the service. */
 function itRefusesHttp2(proxy: ReverseProxy): void {
-  let proxied: ProxiedApplication
-
-  beforeAll(async () => {
-    proxied = await start(proxy, 'by address')
-  })
-  afterAll(() => proxied?.stop())
+  const proxied = given(proxy, 'by address')
 
   it('the proxy refuses HTTP/2 without TLS, whose connections have many requests at a time', async () => {
-    const session = connectHttp2(proxied.url)
+    const session = connectHttp2(proxied().url)
     try {
       await expect(once(session, 'remoteSettings')).rejects.toMatchObject({ code: 'ERR_HTTP2_ERROR' })
     } finally {
@@ -177,16 +165,11 @@ function itRefusesHttp2(proxy: ReverseProxy): void {
 }
 
 function itLimitsBehindAnotherProxy(proxy: ReverseProxy): void {
-  let proxied: ProxiedApplication
-
-  beforeAll(async () => {
-    proxied = await start(proxy, 'behind another proxy')
-  })
-  afterAll(() => proxied?.stop())
+  const proxied = given(proxy, 'behind another proxy')
 
   /** The other proxy adds the client's address to what the client sent. */
   const statusFor = async (ip: string, sent: string) =>
-    (await fetch(proxied.url, { headers: { 'x-forwarded-for': `${sent}, ${ip}` } })).status
+    (await fetch(proxied().url, { headers: { 'x-forwarded-for': `${sent}, ${ip}` } })).status
 
   it('the proxy counts the client of the other proxy, whatever X-Forwarded-For it sends', async () => {
     expectFirstAllowed(await inTurn(i => statusFor('198.51.100.9', `203.0.113.${i}`)))
@@ -195,35 +178,30 @@ function itLimitsBehindAnotherProxy(proxy: ReverseProxy): void {
 }
 
 function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
-  let proxied: ProxiedApplication
+  const proxied = given(proxy, 'by verified key')
 
-  beforeAll(async () => {
-    proxied = await start(proxy, 'by verified key')
-  })
-  afterAll(() => proxied?.stop())
-
-  itCountsTheAddress(() => proxied)
+  itCountsTheAddress(proxied)
 
   it('the proxy counts the owner of a verified key, with all keys and from all addresses', async () => {
     const statuses = await inTurn(i =>
-      proxied.statusFor(`192.0.2.${i}`, { 'x-api-key': i % 2 ? 'acme-key-1' : 'acme-key-2' }),
+      proxied().statusFor(`192.0.2.${i}`, { 'x-api-key': i % 2 ? 'acme-key-1' : 'acme-key-2' }),
     )
     expectFirstAllowed(statuses)
-    expect(await proxied.statusFor('192.0.2.1', { 'x-api-key': 'globex-key' })).toBe(200)
+    expect(await proxied().statusFor('192.0.2.1', { 'x-api-key': 'globex-key' })).toBe(200)
   })
 
   it('the owner of a key cannot escape its limit with large header fields', async () => {
-    await new Client(proxied.service.url).request('DELETE', '/buckets/api%3Aglobex')
+    await new Client(proxied().service.url).request('DELETE', '/buckets/api%3Aglobex')
     const headers = { 'x-api-key': 'globex-key', ...LARGE_FIELDS }
-    expectFewAllowed(await inTurn(i => proxied.statusFor(`192.0.2.${i}`, headers)))
+    expectFewAllowed(await inTurn(i => proxied().statusFor(`192.0.2.${i}`, headers)))
   })
 
   it.each([[['globex-key', 'made-up']], [['made-up', 'globex-key']], [['', 'globex-key']], [['globex-key', '']]])(
     'of the keys %j, the application sees only the one that was verified',
     async keys => {
-      const client = new Client(proxied.service.url)
+      const client = new Client(proxied().service.url)
       await client.request('DELETE', '/buckets/api%3Aglobex')
-      const { text } = await proxied.responseFor('198.51.100.200', { 'x-api-key': keys })
+      const { text } = await proxied().responseFor('198.51.100.200', { 'x-api-key': keys })
       const { body } = await client.get('/buckets/api%3Aglobex')
       const isVerified = Number(body['remaining']) < CAPACITY
       expect(text.includes('globex-key')).toBe(isVerified)
@@ -232,12 +210,12 @@ function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
   )
 
   it('the proxy does not accept the name of an owner from the client', async () => {
-    const statuses = await inTurn(i => proxied.statusFor('192.0.2.100', { 'x-subject': `owner-${i}` }))
+    const statuses = await inTurn(i => proxied().statusFor('192.0.2.100', { 'x-subject': `owner-${i}` }))
     expectFirstAllowed(statuses)
   })
 
   it('the proxy still serves a request without a verified key', async () => {
-    const response = await fetch(proxied.url, { headers: { 'x-api-key': 'made-up' } })
+    const response = await fetch(proxied().url, { headers: { 'x-api-key': 'made-up' } })
     expect([response.status, await response.text()]).toEqual([200, 'the application saw / made-up'])
   })
 }

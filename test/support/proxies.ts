@@ -81,9 +81,14 @@ export const NGINX: ReverseProxy = {
   },
 }
 
+/** For a variant that leaves a file as it is. */
+function unchanged(file: string): string {
+  return file
+}
+
 /** The changes to the first configuration that the recipe describes. */
 const nginxVariants: Readonly<Record<Variant, (file: string) => string>> = {
-  'by address': file => file,
+  'by address': unchanged,
   'expensive requests': file => replaceAll(file, { 'deny=403;': `deny=403&tokens=${EXPENSIVE};` }),
   'with a stale token': file =>
     replaceAll(file, {
@@ -108,7 +113,6 @@ export const HAPROXY: ReverseProxy = {
   configure: async (directory, variant, { listen, listenForProxy, service, application }) => {
     const [file = ''] = blocksFor('haproxy', 'by address', 'haproxy')
     const [action = ''] = blocksFor('haproxy', 'by address', 'lua')
-    const [moreActions = ''] = blocksFor('haproxy', variant, 'lua')
     // The name of an abstract socket must be unique on the machine.
     const socket = { 'abns@throttler': `abns@throttler-${portOf(listen)}` }
     const addresses = {
@@ -120,7 +124,7 @@ export const HAPROXY: ReverseProxy = {
       'maxconn 2000': 'maxconn 20',
       ...TIMEOUTS,
     }
-    const lua = haproxyActions(variant, action, moreActions)
+    const lua = haproxyActions[variant](action)
     await writeFile(join(directory, 'throttle.lua'), replaceAll(lua, { ...socket, ...LUA_TIMEOUTS }))
     const config = replaceAll(haproxyVariants[variant](file), { ...socket, ...addresses })
     await writeFile(join(directory, 'haproxy.cfg'), config)
@@ -128,20 +132,23 @@ export const HAPROXY: ReverseProxy = {
   },
 }
 
-function haproxyActions(variant: Variant, action: string, moreActions: string): string {
-  if (variant === 'by verified key') return `${action}\n${moreActions}`
-  if (variant === 'expensive requests') return replaceAll(action, { '?deny=403': `?deny=403&tokens=${EXPENSIVE}` })
-  if (variant !== 'with a stale token') return action
-  return replaceAll(action, {
-    'timeout = TIMEOUT_MS }': `timeout = TIMEOUT_MS, headers = { authorization = { "Bearer ${STALE_TOKEN}" } } }`,
-  })
+/** The changes to the first actions that the recipe describes. */
+const haproxyActions: Readonly<Record<Variant, (lua: string) => string>> = {
+  'by address': unchanged,
+  'expensive requests': lua => replaceAll(lua, { '?deny=403': `?deny=403&tokens=${EXPENSIVE}` }),
+  'with a stale token': lua =>
+    replaceAll(lua, {
+      'timeout = TIMEOUT_MS }': `timeout = TIMEOUT_MS, headers = { authorization = { "Bearer ${STALE_TOKEN}" } } }`,
+    }),
+  'behind another proxy': unchanged,
+  'by verified key': lua => `${lua}\n${blocksFor('haproxy', 'by verified key', 'lua').join('')}`,
 }
 
 /** The additions to the first configuration that the recipe describes. */
 const haproxyVariants: Readonly<Record<Variant, (file: string) => string>> = {
-  'by address': file => file,
-  'expensive requests': file => file,
-  'with a stale token': file => file,
+  'by address': unchanged,
+  'expensive requests': unchanged,
+  'with a stale token': unchanged,
   'behind another proxy': file => {
     const [rule = ''] = blocksFor('haproxy', 'behind another proxy', 'haproxy')
     return replaceAll(file, { '    bind :80\n': `    bind :80\n${replaceAll(rule, OTHER_PROXY)}` })
@@ -185,7 +192,7 @@ export class ProxiedApplication {
     proxy: ReverseProxy,
     variant: Variant,
     answer: (request: IncomingMessage, response: ServerResponse) => void,
-    env: NodeJS.ProcessEnv = {},
+    env: NodeJS.ProcessEnv,
   ): Promise<ProxiedApplication> {
     // With one process, a change is obeyed as soon as it is reported as applied.
     const service = await Service.start({ env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000', ...env } })

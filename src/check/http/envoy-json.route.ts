@@ -35,7 +35,7 @@ export interface EnvoyJsonRouteOptions {
 export const envoyJsonRoute: FastifyPluginAsyncTypebox<EnvoyJsonRouteOptions> = async (app, options) => {
   const { rateLimits, bodies, log } = options
   acceptOnlyJson(app, { bodies, ...BODY })
-  // The body is JSON, whatever media type is given, also if it is none.
+  // Fastify would refuse a malformed Content-Type.
   app.addHook('onRequest', async ({ headers }) => {
     headers['content-type'] = 'application/json'
   })

@@ -96,7 +96,7 @@ export function failureReasonOf(client: EventEmitter): (err: unknown) => string 
   }
 }
 
-/** An error like that of a server's reply. The class of ioredis takes its name from the source, where a bundle may have changed it. */
+/** An error like a server's reply. The one of ioredis has the name of its class, which a bundle may change. */
 export function replyError(message: string): Error {
   return Object.assign(new Error(message), { name: 'ReplyError' })
 }

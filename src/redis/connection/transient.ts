@@ -5,8 +5,8 @@ const TRANSIENT_REPLIES =
   /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT|ERR max number of clients reached)\b/
 
 /**
- * With which a connection logs in. If the server refuses it, ioredis fails all commands that wait for the connection with its reply, also
- * those that the server would execute once the user can log in again.
+ * Commands that log a connection in. If the server refuses one, ioredis fails all commands that wait for the connection with this reply,
+ * although the server would execute them once the user can log in again.
  */
 const LOGINS: readonly unknown[] = ['hello', 'auth']
 

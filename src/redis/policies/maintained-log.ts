@@ -166,7 +166,7 @@ function parseCompactedTo(stored: string, first: number | undefined): number {
   throw new DamagedRecord(`"compacted-to" is ${JSON.stringify(stored)}, but the log ${log}; run "throttler rebuild"`)
 }
 
-/** What XINFO replies if there is no log. */
+/** The reply to XINFO if the log does not exist. */
 const NO_STREAM = /no such key/
 
 /** The error of a command that is read together with others, or in a pipeline, does not name its key. */

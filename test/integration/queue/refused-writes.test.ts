@@ -66,7 +66,7 @@ const MOMENTS = [
   { moment: 'ended', text: queueKey('metrics:completed') },
 ]
 
-/** In which a worker takes a command; the denied ones for so long that its lock on the command ends. */
+/** Cases in which a worker takes a command. Denials last so long that its lock on the command ends. */
 const CASES_OF_TAKING = [
   ...[...KINDS, WITHOUT_LOGIN].map(kind => ({ ...kind, refusedMs: 700 })),
   ...['hincrby', 'hmget', 'rpush'].map(lost => ({ ...without(lost), refusedMs: 3_500 })),

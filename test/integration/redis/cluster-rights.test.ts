@@ -36,7 +36,7 @@ describeWithRedis('a user of a cluster that loses a right', () => {
     Promise.all(cluster.masters.map(({ redis }) => redis.call('CLIENT', 'KILL', 'USER', 'throttler')))
 
   it.each(['cluster|slots', 'cluster|info', 'cluster|keyslot'])(
-    '%s is not authorized until it has the right',
+    'is not authorized until it has %s again',
     async right => {
       await setUser(`-${right}`)
       expect(await inspect()).toBe('not-authorized')
@@ -56,7 +56,7 @@ describeWithRedis('a user of a cluster that loses a right', () => {
     await eventually(async () => expect(await inspect()).toBeUndefined())
   })
 
-  it('and gets it back loses its connections for other reasons later', async () => {
+  it('does not lose later connections for that reason', async () => {
     await setUser('-cluster|slots')
     await new Promise(resolve => client.once('node error', resolve))
     await setUser('+cluster|slots')
