@@ -173,7 +173,7 @@ export class ConfigWorkers {
     return { commands: counts.reduce((sum, count) => sum + count), progress }
   }
 
-  /** Takes no further commands, and resolves once the running ones have ended. */
+  /** Takes no further commands, and gives the running ones some time to end. */
   async close(): Promise<void> {
     await this.#closeWorkers()
     await Promise.all(this.#queues.map(queue => queue.close()))

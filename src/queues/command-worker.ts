@@ -14,6 +14,9 @@ const RETRY_PAUSE_MS = 100
 /** How long BullMQ may take to close its connections, in ms. It waits without a limit for one that cannot reconnect. */
 const MAX_DISCONNECT_MS = 1_000
 
+/** How long a stop waits for a running command, in ms. The command may wait without a limit for a store that refuses it. */
+const MAX_RUNNING_MS = 3_000
+
 const POLL_MS = 20
 
 /** What BullMQ takes for no next job. */
@@ -38,7 +41,7 @@ type Further = [fetchNext?: () => boolean, span?: Span]
  * - After the store's clock was ahead, a worker that died keeps its lock on a command until that time. Here, it lasts as long as usual.
  * - If the Redis user lacks a right, BullMQ loses an abandoned command that it puts back, and it gives up a command that was abandoned
  *   often. Here, commands are put back by a script that does neither.
- * - BullMQ closes without a limit of time. Here, only a running command has time.
+ * - BullMQ closes without a limit of time. Here, a running command has three seconds.
  */
 export class CommandWorker extends Worker<CommandJob> {
   readonly #putBack = defineScript<readonly string[]>(
@@ -138,19 +141,20 @@ export class CommandWorker extends Worker<CommandJob> {
     return NONE
   }
 
-  /** Takes no further commands, and resolves once a running one has ended. */
+  /** Takes no further commands, and gives a running one some time to end. After that, another worker takes it over. */
   override async close(force = false): Promise<void> {
     const closed = super.close(force).catch(() => undefined)
-    await Promise.race([closed, this.#idleFor(MAX_DISCONNECT_MS)])
+    await Promise.race([closed, this.#idle(), sleep(MAX_RUNNING_MS, undefined, { ref: false })])
     // Nothing is left to do if BullMQ has closed it.
     void this.getBackend()
       .close(true)
       .catch(() => undefined)
   }
 
-  async #idleFor(limitMs: number): Promise<void> {
+  /** Resolves once no command has run for as long as BullMQ may take to close. */
+  async #idle(): Promise<void> {
     let busyAtMs = performance.now()
-    while (!this.closed && performance.now() - busyAtMs < limitMs) {
+    while (!this.closed && performance.now() - busyAtMs < MAX_DISCONNECT_MS) {
       await sleep(POLL_MS)
       if (this.#running > 0) busyAtMs = performance.now()
     }

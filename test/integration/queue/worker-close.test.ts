@@ -33,6 +33,7 @@ let workers: ConfigWorkers
 let isTaken: boolean
 let finish: () => void
 let completedKey: string
+let activeKey: string
 
 beforeEach(async () => {
   const keyPrefix = `t-${randomUUID()}`
@@ -59,7 +60,9 @@ beforeEach(async () => {
   const queue = new BullCommandQueue(redis, keyPrefix)
   await queue.add({ type: 'delete', id, key: 'k', actor: 'ops' })
   await queue.close()
-  completedKey = `${new ConfigKeys(keyPrefix, partitionOf(id)).queuePrefix}:${queueName(partitionOf(id))}:completed`
+  const queueKey = `${new ConfigKeys(keyPrefix, partitionOf(id)).queuePrefix}:${queueName(partitionOf(id))}`
+  completedKey = `${queueKey}:completed`
+  activeKey = `${queueKey}:active`
 })
 afterEach(() => redis.disconnect())
 
@@ -74,6 +77,12 @@ it('a worker that closes lets its running command end', async () => {
   finish()
   await closing
   expect(await redis.zrange(completedKey, '0', '-1')).toEqual([id])
+})
+
+it('a worker that closes leaves a command that does not end to another worker', async () => {
+  await eventually(() => expect(isTaken).toBe(true))
+  await workers.close()
+  expect(await redis.lrange(activeKey, '0', '-1')).toEqual([id])
 })
 
 it('a worker that has closed has ended its connections', async () => {
