@@ -4,12 +4,12 @@ import { askLock } from '../embedded/directory-lock.ts'
 import { Problem } from '../lib/errors.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 import { createLogger } from '../observability/logger.ts'
-import { causeOfAbort } from '../redis/connection/aborted-transaction.ts'
 import { connect, type RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { reasonOf } from '../redis/connection/connection-report.ts'
 import { isDenied } from '../redis/connection/failure-reason.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
+import { replyCause } from '../redis/connection/reply-cause.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { compareLayout } from '../redis/policies/layout.ts'
 import { type Env, readEnv } from '../settings/env.ts'
@@ -50,7 +50,7 @@ export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Pro
 /** The error of the store, without the problem that an HTTP caller would get. */
 function causeOf(err: unknown): unknown {
   const cause = err instanceof Problem && err.code === 'config-store-unavailable' ? (err.cause ?? err) : err
-  return cause instanceof Error ? causeOfAbort(cause) : cause
+  return cause instanceof Error ? replyCause(cause) : cause
 }
 
 /** The error for the operator, if the store is unavailable, denies a right, or is of a later release. */

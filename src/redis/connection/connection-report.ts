@@ -1,8 +1,8 @@
 import { Cluster, type Redis } from 'ioredis'
 import { withoutArguments } from '../../lib/without-arguments.ts'
 import type { Logger } from '../../observability/logger.ts'
-import { causeOfAbort } from './aborted-transaction.ts'
 import { isReply } from './failure-reason.ts'
+import { replyCause } from './reply-cause.ts'
 
 interface ReportOptions {
   /** Name of the connection. */
@@ -78,7 +78,7 @@ interface ConnectionError extends Error {
 
 /** Why a connection or a call failed, in words. The error itself may contain the command, and with it a key or a password. */
 export function reasonOf(err: Error): string {
-  const { name, message, code, reason, lastNodeError, errors }: ConnectionError = causeOfAbort(err)
+  const { name, message, code, reason, lastNodeError, errors }: ConnectionError = replyCause(err)
   if (lastNodeError) return reasonOf(lastNodeError)
   const [, plain] = PLAIN_WORDS.find(([known]) => known.test(message)) ?? []
   const ofTls = code?.startsWith('ERR_SSL_') && reason && `the TLS handshake failed: ${reason}`

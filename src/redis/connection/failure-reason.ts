@@ -1,9 +1,10 @@
 import type { EventEmitter } from 'node:events'
 import { TimeoutError } from '../../lib/deadline.ts'
-import { causeOfAbort } from './aborted-transaction.ts'
+import { replyCause } from './reply-cause.ts'
 import { CLUSTER_DOWN_IN_SCRIPT } from './transient.ts'
 
-const DENIED_IN_SCRIPT = "The user executing the script can't"
+/** How a script says that its user may not run a command: until Redis 7.0, and since Redis 7.2 and in Valkey. */
+const DENIED_IN_SCRIPT = ["The user executing the script can't", 'ACL failure in script']
 
 /** Error codes, or parts of the error, of a Redis that answers but cannot execute the command. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -17,7 +18,7 @@ const REASONS: Readonly<Record<string, string>> = {
   [CLUSTER_DOWN_IN_SCRIPT]: 'cluster-down',
   NOAUTH: 'not-authorized',
   NOPERM: 'not-authorized',
-  [DENIED_IN_SCRIPT]: 'not-authorized',
+  ...Object.fromEntries(DENIED_IN_SCRIPT.map(text => [text, 'not-authorized'])),
   WRONGPASS: 'not-authorized',
 }
 
@@ -41,33 +42,31 @@ export function refusesWrites(reason: string): boolean {
   return WRITE_REFUSALS.has(reason)
 }
 
-/** Older servers put their own code in front of the code of an error inside a script. */
 const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)
 
-/** Until Redis 7.2, the error of a script has no code. */
-const DENIED = new RegExp(`^NOPERM|${DENIED_IN_SCRIPT}`)
+const DENIED = new RegExp(`^NOPERM|${DENIED_IN_SCRIPT.join('|')}`)
 
 /** Why a Redis call failed: one of a few words, for metrics and `/health`. */
 export function failureReason(err: unknown): string {
   if (err instanceof TimeoutError) return 'timeout'
   if (!isReply(err)) return 'connection-lost'
   if (isUnownedSlot(err)) return UNOWNED_SLOTS
-  return REASONS[CODE.exec(causeOfAbort(err).message)?.[1] ?? ''] ?? 'refused'
+  return REASONS[CODE.exec(replyCause(err).message)?.[1] ?? ''] ?? 'refused'
 }
 
 /** Whether the user may not run a command, or not on its keys. */
 export function isDenied(err: unknown): boolean {
-  return isReply(err) && DENIED.test(causeOfAbort(err).message)
+  return isReply(err) && DENIED.test(replyCause(err).message)
 }
 
 /** Whether a command failed because no master of the cluster owns its slot. */
 export function isUnownedSlot(err: unknown): boolean {
-  return isReply(err) && UNOWNED_SLOT.test(causeOfAbort(err).message)
+  return isReply(err) && UNOWNED_SLOT.test(replyCause(err).message)
 }
 
 /** Whether a command failed because its server is no longer the master. The client then connects again, to the present master. */
 export function isDemoted(err: Error): boolean {
-  return causeOfAbort(err).message.startsWith('READONLY')
+  return replyCause(err).message.startsWith('READONLY')
 }
 
 /**

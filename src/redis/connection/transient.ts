@@ -1,4 +1,4 @@
-import { causeOfAbort } from './aborted-transaction.ts'
+import { replyCause } from './reply-cause.ts'
 
 /** Replies of a Redis that cannot execute a command now, though the command is right. */
 const TRANSIENT_REPLIES =
@@ -68,7 +68,7 @@ function isTransientReply(message: string): boolean {
 
 /** Whether a retry may succeed: after a lost connection it may, after a wrong command or a bug of ours never. */
 export function isTransient(err: Error): boolean {
-  const { name, message, code, command } = causeOfAbort(err) as ErrorOfRedis
+  const { name, message, code, command } = replyCause(err) as ErrorOfRedis
   if (name === 'ReplyError') return isTransientReply(message) || LOGINS.includes(command?.name)
   if (CONNECTION_ERRORS.has(name)) return true
   if (typeof code === 'string' && NETWORK_CODES.test(code)) return true

@@ -11,9 +11,10 @@ local function is_error(stored, text)
   return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
 end
 
--- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down.
+-- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down. Then Redis says
+-- "Script attempted to", and Valkey from version 9 "Attempted to".
 local function is_elsewhere(stored)
-  return is_error(stored, 'Script attempted to ')
+  return is_error(stored, 'Script attempted to ') or is_error(stored, 'Attempted to ')
 end
 
 -- Most that can be spent of a token bucket, with its debt.

@@ -124,6 +124,9 @@ describe('an error is transient when the store', () => {
     'ERR Script attempted to execute a write command while the cluster is down and readonly',
     'ERR max number of clients reached',
     'EXECABORT Transaction discarded because of: OOM command not allowed',
+    'ERR Error running script (call to f_085b95): @user_script:1: @user_script: 1: -OOM command not allowed',
+    'ERR Error running script (call to f_085b95): @user_script:9: user_script:9: @user_script: 8: -NOREPLICAS Not enough good replicas',
+    '@user_script: 12: -READONLY You can not write against a read only replica.',
   ])('answers %j', message => {
     expect(isTransient(Object.assign(new Error(message), { name: 'ReplyError' }))).toBe(true)
   })

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from '@jest/globals'
 import { TimeoutError } from '../../../../src/lib/deadline.ts'
-import { failureReason, failureReasonOf } from '../../../../src/redis/connection/failure-reason.ts'
+import { failureReason, failureReasonOf, isDenied } from '../../../../src/redis/connection/failure-reason.ts'
 
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
 
@@ -15,12 +15,26 @@ it.each([
   ['WRONGPASS invalid username-password pair', 'not-authorized'],
   ['EXECABORT Transaction discarded because of: READONLY You cannot write against a read only replica.', 'read-only'],
   ["ERR The user executing the script can't run this command or subcommand", 'not-authorized'],
+  [
+    "ERR ACL failure in script: User u has no permissions to run the 'set' command script: on @user_script:1.",
+    'not-authorized',
+  ],
   ['CLUSTERDOWN The cluster is down', 'cluster-down'],
   ['CLUSTERDOWN Hash slot not served', 'unowned-slots'],
   ['ERR Script attempted to execute a write command while the cluster is down and readonly', 'cluster-down'],
   ['WRONGTYPE Operation against a key holding the wrong kind of value', 'refused'],
 ])('the failure reason of "%s" is %s', (message, reason) => {
   expect(failureReason(reply(message))).toBe(reason)
+})
+
+it.each([
+  "NOPERM User u has no permissions to run the 'set' command",
+  "ERR The user executing the script can't run this command or subcommand script: 085b95, on @user_script:1.",
+  "ERR ACL failure in script: User u has no permissions to run the 'set' command script: on @user_script:1.",
+  "ERR Error running script (call to f_085b95): @user_script:1: @user_script: 1: The user executing the script can't run this command",
+  "@user_script: 1: The user executing the script can't run this command or subcommand",
+])('"%s" denies the user a right', message => {
+  expect(isDenied(reply(message))).toBe(true)
 })
 
 it('the failure reason of a discarded transaction is that of its first refused command', () => {
