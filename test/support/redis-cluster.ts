@@ -20,6 +20,8 @@ interface RedisClusterOptions {
   readonly args?: readonly string[]
   /** Whether the servers refuse scripts with flags, as Redis 6.2 does. */
   readonly refusesScriptFlags?: boolean
+  /** Default: `redis-server`. */
+  readonly program?: string
 }
 
 /** One server of a cluster, with a connection of the test's own. */
@@ -142,9 +144,10 @@ export class RedisCluster {
 }
 
 async function startNode(options: RedisClusterOptions): Promise<ClusterNode> {
-  const { nodeTimeoutMs = NODE_TIMEOUT_MS, args = [], refusesScriptFlags = false } = options
+  const { nodeTimeoutMs = NODE_TIMEOUT_MS, args = [], refusesScriptFlags = false, program } = options
   const busPort = await freePort()
-  const server = await RedisServer.start(
+  const server = await RedisServer.startWith(
+    { ...(program !== undefined && { program }) },
     '--cluster-enabled',
     'yes',
     '--cluster-port',

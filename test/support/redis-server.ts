@@ -16,20 +16,27 @@ const MAX_ATTEMPTS = 5
 
 export const hasRedisServer = isOnPath('redis-server')
 
+interface RedisServerOptions {
+  /** Default: `redis-server`. */
+  readonly program?: string
+  /** Additional variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** A `redis-server` of the test's own on a free port of loopback. It ends with the test. */
 export class RedisServer {
   readonly port: number
   /** The directory of its files. */
   readonly directory: string
   readonly #args: readonly string[]
-  readonly #env: Readonly<Record<string, string>>
+  readonly #options: RedisServerOptions
   #process: ChildProcess | undefined
 
-  private constructor(port: number, directory: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+  private constructor(port: number, directory: string, args: readonly string[], options: RedisServerOptions) {
     this.port = port
     this.directory = directory
     this.#args = args
-    this.#env = env
+    this.#options = options
   }
 
   /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in an argument stands for its port. Paths start in its directory. */
@@ -37,11 +44,10 @@ export class RedisServer {
     return RedisServer.startWith({}, ...args)
   }
 
-  /** @param env additional variables of its environment */
-  static async startWith(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<RedisServer> {
+  static async startWith(options: RedisServerOptions, ...args: readonly string[]): Promise<RedisServer> {
     const directory = await mkdtemp(join(DIRECTORIES, 'throttler-redis-'))
     for (let attempts = MAX_ATTEMPTS; ; attempts--) {
-      const server = new RedisServer(await freePort(), directory, args, env)
+      const server = new RedisServer(await freePort(), directory, args, options)
       try {
         await server.restart()
         return server
@@ -62,7 +68,7 @@ export class RedisServer {
 
   /** Starts it again on the same port and directory. */
   async restart(): Promise<void> {
-    const options = [
+    const args = [
       '--port',
       String(this.port),
       '--bind',
@@ -73,17 +79,15 @@ export class RedisServer {
       '',
       ...this.#args.map(arg => arg.replace('{port}', String(this.port))),
     ]
-    const child = spawn('redis-server', options, {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...this.#env },
-    })
+    const { program = 'redis-server', env } = this.#options
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } })
     this.#process = child
     const output: string[] = []
     for await (const line of createInterface({ input: child.stdout })) {
       output.push(line)
       if (/ready to accept connections/i.test(line)) break
     }
-    if (child.stdout.readableEnded) throw new Error(`redis-server ended:\n${output.join('\n')}`)
+    if (child.stdout.readableEnded) throw new Error(`${program} ended:\n${output.join('\n')}`)
     child.stdout.resume()
   }
 

@@ -1,5 +1,6 @@
 import { Cluster, type ClusterNode, type Redis } from 'ioredis'
 import { replyError } from './failure-reason.ts'
+import { nameUnnamedHosts } from './unnamed-hosts.ts'
 
 /** A redirection, with the address of a node: "MOVED 12182 127.0.0.1:6379". */
 const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
@@ -12,7 +13,7 @@ const ENDING: ReadonlySet<string> = new Set(['disconnecting', 'close', 'end'])
 const MAX_END_MS = 1_000
 
 /**
- * A connection to a cluster. It corrects six things of ioredis:
+ * A connection to a cluster. It corrects eight things of ioredis:
  * - A redirection may name no node, if the owner of the slot came back as another node. ioredis then logs in at 127.0.0.1:6379 and
  *   sends the command there. Here, the cluster counts as down for this slot.
  * - A redirection that arrives while the connection ends makes ioredis open another one, which then never ends. Here, the command
@@ -23,9 +24,14 @@ const MAX_END_MS = 1_000
  * - If the node to which ASK redirects a command fails, the failure of ASKING in front of the command is left to nobody, which ends the
  *   process. Here, it is ignored: the command itself fails for the same reason.
  * - A slot that no master owns any more keeps its last owner in the slot map. Here, it has none.
+ * - A node without a host of its own is not found. Here, it is, at the host where the cluster was asked.
+ * - If the slot map is being read when the connection ends, ioredis reads it again and again, so that the process never ends. Here, it does
+ *   not.
  */
 export class ClusterConnection extends Cluster {
   readonly #nodes: readonly ClusterNode[]
+  /** Whether it was told to end. Then it is not used again. */
+  #isEnded = false
   /** The slot map as it was read last. Each reading creates the lists of nodes again, so a list that stays was not read. */
   #lastSlots: Cluster['slots'] = []
 
@@ -35,6 +41,7 @@ export class ClusterConnection extends Cluster {
     this.#nodes = nodes
     this.on('refresh', () => this.#forgetUnownedSlots())
     this.on('+node', ignoreFailedAsking)
+    this.on('+node', nameUnnamedHosts)
   }
 
   #forgetUnownedSlots(): void {
@@ -56,7 +63,13 @@ export class ClusterConnection extends Cluster {
     else super.handleError(leadsNowhere(error) ? replyError('CLUSTERDOWN no node has the slot') : error, ttl, handlers)
   }
 
+  /** ioredis plans the next reading of the slot map once this one has called back. */
+  override refreshSlotsCache(callback?: (err?: Error | null) => void): void {
+    super.refreshSlotsCache(callback && (err => this.#isEnded || callback(err)))
+  }
+
   override disconnect(reconnect = false): void {
+    if (!reconnect) this.#isEnded = true
     super.disconnect(reconnect)
     if (reconnect || this.status === 'end') return
     const late = setTimeout(() => this.#end(), MAX_END_MS).unref()

@@ -65,7 +65,7 @@ async function inspectMaster(
   const options = { ...loginOptions(target), db: target.database, timeoutMs }
   const { missing, ...inspection } = await ask(endpoint, options, async redis => {
     const info = parseInfo(await redis.info())
-    const mode = info.get('redis_mode') as keyof typeof MODE_OF_URL | undefined
+    const mode = modeIn(info)
     const wanted = target.kind === 'cluster' ? 'cluster' : 'standalone'
     if (mode !== undefined && mode !== wanted) {
       throw new PreflightError(`is a ${mode} server at ${addressOf(endpoint)}; use ${MODE_OF_URL[mode]}…`)
@@ -107,7 +107,7 @@ function askSentinel(target: RedisTarget, endpoint: Endpoint, timeoutMs: number)
   const options = { ...(password !== undefined && { password }), ...(tls && { tls: tlsFiles }), timeoutMs }
   return ask(endpoint, options, async sentinel => {
     const place = addressOf(endpoint)
-    if (parseInfo(await sentinel.info('server')).get('redis_mode') !== 'sentinel') {
+    if (modeIn(parseInfo(await sentinel.info('server'))) !== 'sentinel') {
       throw new PreflightError(`has no Sentinel at ${place}`)
     }
     const address = (await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName)) as [string, string] | null
@@ -167,7 +167,12 @@ function isPermanent(err: Error): boolean {
   return TLS_FAULTS.test((err as NodeJS.ErrnoException).code ?? '')
 }
 
-/** @see https://redis.io/docs/latest/commands/info/ */
+/** Redis and Valkey have names of their own for it. A service may leave it out. */
+function modeIn(info: ReadonlyMap<string, string>): keyof typeof MODE_OF_URL | undefined {
+  return (info.get('redis_mode') ?? info.get('server_mode')) as keyof typeof MODE_OF_URL | undefined
+}
+
+/** @see https://redis.io/docs/latest/commands/info/ and https://valkey.io/commands/info/ */
 function parseInfo(text: string): ReadonlyMap<string, string> {
   return new Map([...text.matchAll(/^([a-z_]+):(.*?)\r?$/gm)].map(([, name = '', value = '']) => [name, value]))
 }

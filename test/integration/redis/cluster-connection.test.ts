@@ -1,5 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { once } from 'node:events'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
 import type { Cluster } from 'ioredis'
 import { pino } from 'pino'
 import { BUCKET_SLOTS, BUCKET_TAGS } from '../../../src/redis/bucket-tags.ts'
@@ -9,8 +10,7 @@ import { eventually } from '../../support/eventually.ts'
 import { type ClusterNode, RedisCluster } from '../../support/redis-cluster.ts'
 import { targetOf } from '../../support/target-of.ts'
 
-/** The master of a cluster without others does not find its own address. */
-const NEEDS_ALL_SLOTS = ['--cluster-require-full-coverage', 'yes', '--cluster-announce-ip', '127.0.0.1']
+const NEEDS_ALL_SLOTS = ['--cluster-require-full-coverage', 'yes']
 const ANY_SLOT = 7
 /** Keys of the first of two masters, and of the second, with the slot of the first. */
 const [OWN, FOREIGN] = [`{${BUCKET_TAGS.at(0)}}`, `{${BUCKET_TAGS.at(-1)}}`]
@@ -40,6 +40,48 @@ describeWithRedis('a command that a node redirects to one that dies', () => {
       expect(unhandled).toEqual([])
     } finally {
       process.off('unhandledRejection', note)
+      client.disconnect()
+      await cluster.stop()
+    }
+  })
+})
+
+describeWithRedis('a cluster is found at the host where it is asked', () => {
+  it.each([
+    ['if its only master does not know its own host', { masters: 1 }],
+    ['if its nodes announce no host', { args: ['--cluster-preferred-endpoint-type', 'unknown-endpoint'] }],
+    ['if its nodes have no hostname to announce', { args: ['--cluster-preferred-endpoint-type', 'hostname'] }],
+  ])('%s', async (_, options) => {
+    const cluster = await RedisCluster.start(options)
+    const client = connect('request', { target: targetOf(cluster.url), name: 'test', logger: silent }) as Cluster
+    try {
+      await eventually(() => client.set(OWN, 'first'))
+      await client.set(FOREIGN, 'second')
+      expect(await Promise.all([client.get(OWN), client.get(FOREIGN)])).toEqual(['first', 'second'])
+    } finally {
+      client.disconnect()
+      await cluster.stop()
+    }
+  })
+})
+
+describeWithRedis('a connection that ends while it reads the slot map', () => {
+  it('does not read it again', async () => {
+    const cluster = await RedisCluster.start({ masters: 1 })
+    const client = connect('request', { target: targetOf(cluster.url), name: 'test', logger: silent }) as Cluster
+    const [{ server }] = cluster.masters as [ClusterNode]
+    try {
+      await eventually(() => client.get(OWN))
+      const reads = jest.spyOn(client, 'refreshSlotsCache')
+      server.signal('SIGSTOP')
+      await eventually(() => expect(reads).toHaveBeenCalled())
+      client.disconnect()
+      await once(client, 'end')
+      reads.mockClear()
+      await sleep(2 * (client.options.slotsRefreshInterval ?? 0))
+      expect(reads).not.toHaveBeenCalled()
+    } finally {
+      server.signal('SIGCONT')
       client.disconnect()
       await cluster.stop()
     }
