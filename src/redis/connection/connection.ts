@@ -3,7 +3,6 @@ import type { Logger } from '../../observability/logger.ts'
 import { anyNodeConnector } from './any-node-connector.ts'
 import { ClusterConnection } from './cluster-connection.ts'
 import { reportLosses } from './connection-report.ts'
-import { isDemoted } from './failure-reason.ts'
 import type { RedisTarget } from './redis-target.ts'
 import { ServerConnection } from './server-connection.ts'
 import './malformed-replies.ts'
@@ -89,7 +88,6 @@ function connectToServer(purpose: keyof typeof purposes, options: ConnectionOpti
     ...place,
     db: target.database,
     retryStrategy: reconnectPause,
-    reconnectOnError: isDemoted,
   })
 }
 

@@ -83,16 +83,15 @@ export function failureReasonOf(client: EventEmitter): (err: unknown) => string 
   client.on('refresh', () => {
     hiddenSlots = undefined
   })
-  client.on('error', (err: Error) => {
-    refusal = err
-  })
+  for (const event of ['error', 'demoted']) {
+    client.on(event, (err: Error) => {
+      refusal = err
+    })
+  }
   client.on('ready', () => {
     refusal = undefined
   })
-  return err => {
-    if (isReply(err) && isDemoted(err)) refusal = err
-    return failureReason(isReply(err) || err instanceof TimeoutError ? err : (hiddenSlots ?? refusal))
-  }
+  return err => failureReason(isReply(err) || err instanceof TimeoutError ? err : (hiddenSlots ?? refusal))
 }
 
 /** An error like a server's reply. The one of ioredis has the name of its class, which a bundle may change. */

@@ -1,5 +1,5 @@
 import { type Command, Redis, type RedisOptions } from 'ioredis'
-import { isReply, replyError } from './failure-reason.ts'
+import { isDemoted, isReply, replyError } from './failure-reason.ts'
 import { followMaster, NewestMasterConnector } from './master-watch.ts'
 import { ConnectionLost } from './transient.ts'
 
@@ -10,6 +10,7 @@ const IS_LOADING = /^loading:1\r?$/m
  * A connection to one server. ioredis continues in database 0 if the server refuses to select another one, and does not say when it
  * waits for a server that loads its data. Here, a connection whose database is refused never becomes ready, and is tried again. And
  * ioredis forgets the commands of a lost connection that are not to be sent again, if it connects anew at once. Here, they fail.
+ * It leaves a demoted master, and emits `demoted` with the reply before.
  */
 export class ServerConnection extends Redis {
   #isDatabaseRefused = false
@@ -24,7 +25,14 @@ export class ServerConnection extends Redis {
   constructor(options: RedisOptions & { replyMapping?: 'legacy' }) {
     super(options.sentinels ? { ...options, Connector: NewestMasterConnector } : options)
     followMaster(this)
+    this.options.reconnectOnError = err => this.#leavesMaster(err)
     if (this.#forgetsLost) this.on('close', () => this.#failSent())
+  }
+
+  #leavesMaster(err: Error): boolean {
+    if (!isDemoted(err)) return false
+    this.emit('demoted', err)
+    return true
   }
 
   /** Each refusal by a demoted master asks for another connection. ioredis would add a listener to the old one each time. */

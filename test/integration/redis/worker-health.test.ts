@@ -65,6 +65,19 @@ describeWithRedis("a worker's /health", () => {
     admin.disconnect()
   })
 
+  it('is degraded while its Redis is a replica, with that reason however often it connects anew', async () => {
+    await expectHealth({ status: 'ok' })
+    const admin = new Redis(redis.url)
+    await admin.replicaof('127.0.0.1', '1')
+    await expectHealth({ status: 'degraded', reason: 'read-only' })
+    const reasons = new Set<string>()
+    for (let i = 0; i < 100; i++) reasons.add((await client.get('/health')).body.reason)
+    expect([...reasons]).toEqual(['read-only'])
+    await admin.replicaof('NO', 'ONE')
+    await expectHealth({ status: 'ok' })
+    admin.disconnect()
+  })
+
   it('is degraded while its Redis is down', async () => {
     await redis.kill()
     await expectHealth({ status: 'degraded', configStore: 'down', reason: 'connection-lost' })
