@@ -1,10 +1,11 @@
 /** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
 const LONG_SUITES = [
-  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|cli-maintenance|cli-simulate|cli-translate-ratelimit-config|client-package)',
-  'e2e/(console-details|console-pictures|dashboard|dotenv|embedded-memory|embedded-repetitions|envoy-recipes|following)',
-  'e2e/(import-prune|localhost|named-policies|old-log|pages|pipeline-recipe|ratelimit-migration|recipes|service-monitor)',
-  'e2e/(taken-port|typed-documents)',
-  'integration/(bucket-eviction|config-change/stale-workers|envoy/released-sessions)',
+  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|cli-import|cli-maintenance|cli-policies|cli-simulate)',
+  'e2e/(cli-translate-ratelimit-config|client-package|console-details|console-pictures|dashboard|dotenv|embedded-memory)',
+  'e2e/(embedded-quotas|embedded-repetitions|embedded-socket|envoy-recipes|following|import-prune|localhost|named-policies)',
+  'e2e/(old-log|pages|pipeline-recipe|ratelimit-migration|recipes|service-monitor|service-package|taken-port)',
+  'e2e/(temporary-policies|typed-documents|unloaded-policies)',
+  'integration/(bucket-eviction|config-change/stale-workers|envoy/released-sessions|http/import-prune|http/long-reads)',
 ]
 
 /** @type {import('jest').Config} */

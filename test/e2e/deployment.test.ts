@@ -12,6 +12,7 @@ import { BucketKeys } from '../../src/redis/keys.ts'
 import { readEnv } from '../../src/settings/env.ts'
 import { Client } from '../support/client.ts'
 import { type ComposeProject, type ComposeService, composeProject, describeWithCompose } from '../support/compose.ts'
+import { describeLong } from '../support/describe-long.ts'
 import { eventually } from '../support/eventually.ts'
 import { baseImages, buildImage, copiedFromContext, letThrough } from '../support/image.ts'
 import { policyOf, quotaOf } from '../support/policies.ts'
@@ -127,8 +128,10 @@ describe('the Dockerfile', () => {
     expect(baseImages()).toEqual([expect.stringMatching(PINNED)])
     expect(copiedFromContext().toSorted()).toEqual(letThrough().toSorted())
   })
+})
 
-  it('builds a service that runs with only the files in the image', async () => {
+describeLong('the Dockerfile, when it is built,', () => {
+  it('gives a service that runs with only the files in the image', async () => {
     const store = await startStore()
     const image = await buildImage()
     const env = { REDIS_URL: store.url, NODE_ENV: 'production' }

@@ -5,6 +5,7 @@ import { createServer as createTcpServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { clientKey } from '../../clients/typescript/src/index.ts'
 import { Client } from '../support/client.ts'
+import { describeLong } from '../support/describe-long.ts'
 import { promised } from '../support/promised.ts'
 import {
   describeWithHaproxy,
@@ -25,10 +26,10 @@ describeWithHaproxy('behind HAProxy', () => {
 
 function itLimits(proxy: ReverseProxy): void {
   describe('by address', () => itLimitsByAddress(proxy))
-  describe('expensive requests', () => itLimitsExpensiveRequests(proxy))
-  describe('with a stale token', () => itPassesWithStaleToken(proxy))
-  describe('behind another proxy', () => itLimitsBehindAnotherProxy(proxy))
   describe('by verified key', () => itLimitsByVerifiedKey(proxy))
+  describeLong('expensive requests', () => itLimitsExpensiveRequests(proxy))
+  describeLong('with a stale token', () => itPassesWithStaleToken(proxy))
+  describeLong('behind another proxy', () => itLimitsBehindAnotherProxy(proxy))
 }
 
 /** Recipes configure half a second, and short tests five seconds. */
