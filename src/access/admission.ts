@@ -1,6 +1,6 @@
 import { type RequestTask, type Waiter, waitForTurn } from '../connections/wait-for-turn.ts'
-import { FairQueue } from '../lib/fair-queue.ts'
 import type { Task } from '../lib/turns.ts'
+import { WeighedQueue } from '../lib/weighed-queue.ts'
 
 interface Bounds {
   /**
@@ -12,9 +12,12 @@ interface Bounds {
   readonly maxWaiting?: number
 }
 
-/** Bounds the tasks that are under way at once. Others wait, and clients take turns, each with its tasks in order. */
+/**
+ * Bounds the tasks that are under way at once. Others wait, each client's in order, and clients have equal shares of the weight that
+ * begins.
+ */
 export class Admission {
-  readonly #waiting = new FairQueue<Task>(sizeOf)
+  readonly #waiting: WeighedQueue<Task>
   readonly #maxWeight: number
   readonly #maxWaiting: number
   #underWay = 0
@@ -22,13 +25,14 @@ export class Admission {
   #isTurnScheduled = false
 
   constructor({ maxWeight, maxWaiting = Number.POSITIVE_INFINITY }: Bounds) {
+    this.#waiting = new WeighedQueue({ costOf: weightOf, sizeOf, tolerance: maxWeight })
     this.#maxWeight = maxWeight
     this.#maxWaiting = maxWaiting
   }
 
   /** Begins a task now, if there is room and no task waits. Whoever begins a task calls `end` when it has ended. */
   tryBegin(weight: number): boolean {
-    if (this.#waiting.weight > 0 || !this.#hasRoom()) return false
+    if (this.#waiting.size > 0 || !this.#hasRoom()) return false
     this.#begin(weight)
     return true
   }
@@ -36,7 +40,7 @@ export class Admission {
   /** Begins a task, by running it, when it is its turn. Returns a function that withdraws it, unless it has begun. */
   add(client: string, task: Task): () => void {
     this.#waiting.add(client, task)
-    while (this.#waiting.weight > this.#maxWaiting) this.#waiting.dropFromLongest()?.drop?.()
+    while (this.#waiting.size > this.#maxWaiting) this.#waiting.dropFromLargest()?.drop?.()
     this.#scheduleTurn()
     return () => this.#waiting.delete(client, task)
   }
@@ -59,7 +63,7 @@ export class Admission {
   /** A task has ended. */
   end(weight: number): void {
     this.#underWay -= weight
-    if (this.#waiting.weight > 0) this.#scheduleTurn()
+    if (this.#waiting.size > 0) this.#scheduleTurn()
   }
 
   #hasRoom(): boolean {

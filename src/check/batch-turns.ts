@@ -9,6 +9,12 @@ import { MAX_TIMER_MS } from '../lib/max-timer.ts'
  */
 const MAX_CHECKS_UNDER_WAY = 2_000
 
+/** The weight of a small batch: it is like a few checks, so it waits for other small ones only. */
+const SMALL_BATCH = 32
+
+/** The weight of the checks that are under way in small batches before another one has to wait. */
+const MAX_CHECKS_IN_SMALL = 500
+
 /** The connection that waits, and the address of its client. */
 type Waiter = Parameters<Admission['addFor']>[0]
 
@@ -25,14 +31,20 @@ interface Batch {
  * that may wait for the store, and those of one turn of the event loop would keep the process from others.
  */
 export class BatchTurns {
-  readonly #admission: Admission
+  readonly #small: Admission
+  readonly #large: Admission
   readonly #maxWaiting: number
   #isDraining = false
 
-  /** @param maxWaiting checks that may wait for the store; as many may wait here, in batches that have not begun */
+  /** @param maxWaiting checks that may wait for the store; as many may wait here in small batches that have not begun, and in others */
   constructor(maxWaiting: number) {
     this.#maxWaiting = maxWaiting
-    this.#admission = new Admission({ maxWeight: Math.min(MAX_CHECKS_UNDER_WAY, maxWaiting / 2), maxWaiting })
+    this.#small = new Admission({ maxWeight: Math.min(MAX_CHECKS_IN_SMALL, maxWaiting / 4), maxWaiting })
+    this.#large = new Admission({ maxWeight: Math.min(MAX_CHECKS_UNDER_WAY, maxWaiting / 2), maxWaiting })
+  }
+
+  #admissionOf(weight: number): Admission {
+    return weight <= SMALL_BATCH ? this.#small : this.#large
   }
 
   /**
@@ -42,11 +54,12 @@ export class BatchTurns {
    */
   next(request: Waiter, batch: Batch): Promise<void> | undefined {
     const { checks, weight, deadlineMs = Number.POSITIVE_INFINITY } = batch
-    if (this.#admission.tryBegin(weight)) return undefined
+    const admission = this.#admissionOf(weight)
+    if (admission.tryBegin(weight)) return undefined
     return new Promise((resolve, reject) => {
       const beginLate = () => {
         withdraw()
-        this.#admission.beginNow(weight)
+        admission.beginNow(weight)
         resolve()
       }
       const timer = timerUntil(deadlineMs, beginLate)
@@ -54,7 +67,7 @@ export class BatchTurns {
         clearTimeout(timer)
         then()
       }
-      const withdraw = this.#admission.addFor(request, {
+      const withdraw = admission.addFor(request, {
         weight,
         size: checks,
         run: leaving(resolve),
@@ -67,12 +80,13 @@ export class BatchTurns {
   /** Refuses the batches that wait, since the process drains. */
   dropWaiting(): void {
     this.#isDraining = true
-    this.#admission.dropAll()
+    this.#small.dropAll()
+    this.#large.dropAll()
   }
 
   /** @param weight that it had */
   end(weight: number): void {
-    this.#admission.end(weight)
+    this.#admissionOf(weight).end(weight)
   }
 
   #refusal(): Problem {

@@ -54,14 +54,15 @@ export class FairQueue<T> {
   }
 
   /** Removes the newest item of the client whose items weigh the most. */
-  dropFromLongest(): T | undefined {
+  dropFromLongest(): readonly [client: string, item: T] | undefined {
     let longest: [client: string, waiting: Waiting<T>] | undefined
     for (const entry of this.#clients) if (entry[1].weight > (longest?.[1].weight ?? 0)) longest = entry
     if (longest === undefined) return undefined
     const [client, { items }] = longest
     const newest = [...items].at(-1)
-    if (newest !== undefined) this.delete(client, newest)
-    return newest
+    if (newest === undefined) return undefined
+    this.delete(client, newest)
+    return [client, newest]
   }
 
   #count(waiting: Waiting<T>, weight: number): void {

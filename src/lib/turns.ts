@@ -56,7 +56,7 @@ export class Turns {
   /** Returns a function that withdraws the task, unless it has run. */
   add(client: string, task: Task): () => void {
     this.#waiting.add(client, task)
-    if (this.#waiting.weight > this.#maxWaiting) this.#waiting.dropFromLongest()?.drop?.()
+    if (this.#waiting.weight > this.#maxWaiting) this.#waiting.dropFromLongest()?.[1].drop?.()
     this.#schedule()
     return () => this.#waiting.delete(client, task)
   }

@@ -17,7 +17,7 @@ export async function missingRights(redis: Redis, rights: readonly Right[]): Pro
   const refusals = await Promise.all(rights.map(({ command, args }) => refusalOf(redis.call(command, ...args))))
   return rights.flatMap((right, i) => {
     const refusal = refusals[i]
-    return refusal !== undefined && isDenied(refusal) ? { ...right, refusal } : []
+    return refusal !== undefined && (isDenied(refusal) || isMissed(right, refusal)) ? { ...right, refusal } : []
   })
 }
 
@@ -34,7 +34,8 @@ export function describeMissing(missing: readonly MissingRight[]): string {
   const keys = new Set<string>()
   const channels = new Set<string>()
   for (const { command, on, refusal } of missing) {
-    if (on === undefined || REFUSED_COMMAND.test(refusal)) commands.add(command)
+    if (UNKNOWN_COMMAND.test(refusal)) commands.add(`${command} (unknown to the server)`)
+    else if (on === undefined || REFUSED_COMMAND.test(refusal)) commands.add(command)
     else if ('keys' in on) keys.add(`"${on.keys}"`)
     else channels.add(`"${on.channel}"`)
   }
@@ -47,6 +48,16 @@ export function describeMissing(missing: readonly MissingRight[]): string {
 
 /** Redis names a refused command; otherwise it refuses the key or channel. */
 const REFUSED_COMMAND = /\brun\b/
+
+/** The server may have another name for the command. */
+const UNKNOWN_COMMAND = /^ERR unknown command/i
+
+/** The scripts that run these do without them. Redis 6.2 has none of them. */
+const DISPENSABLE = new Set(['PEXPIRETIME'])
+
+function isMissed({ command }: Right, refusal: string): boolean {
+  return UNKNOWN_COMMAND.test(refusal) && !DISPENSABLE.has(command)
+}
 
 function isDenied(refusal: string): boolean {
   return refusal.startsWith('NOPERM')

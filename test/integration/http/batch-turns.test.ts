@@ -97,7 +97,7 @@ it('a batch that waits is not decided once its connection is closed', async () =
   const key = 'left'
   await holdStore()
   const sockets = await flood(1, BODY)
-  const leaving = await flood(1, JSON.stringify({ checks: [{ key }] }))
+  const leaving = await flood(1, JSON.stringify({ checks: Array(100).fill({ key }) }))
   for (const socket of leaving) socket.resetAndDestroy()
   await arrived()
   proxy.release()

@@ -86,6 +86,11 @@ describeWithRedis('the preflight names the rights that a Redis user lacks', () =
     ],
     ['transactions', ['~*', '&*', '+@all', '-multi'], 'run MULTI'],
     ['INFO', ['~*', '&*', '+@all', '-info'], /is refused by \S+: NOPERM .*'info' command/],
+    [
+      'a command of another name',
+      ['~*', '&*', '+@all', '--rename-command', 'EVALSHA', 'x'],
+      'run EVALSHA (unknown to the server)',
+    ],
   ])('%s', (_, rules, expected) =>
     withServer(['--user', 'default', 'on', 'nopass', ...rules], async ({ url }) => {
       const refusal = await warningsOf(url).catch(err => err as Error)

@@ -44,11 +44,37 @@ it('batches of 100 begin at once while fewer than 20 are under way', () => {
 
 it('the batch of another client is the next to begin, however many wait', async () => {
   sendMany('192.0.2.1', 10, 1_000)
-  send('192.0.2.2', 10)
+  send('192.0.2.2', 100)
   expect(begun).toEqual(['192.0.2.1', '192.0.2.1'])
   for (let ended = 0; ended < 2; ended++) turns.end(1_000)
   await nextTurn()
   expect(begun.slice(2)).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.1'])
+})
+
+it('a small batch waits for other small ones only', async () => {
+  sendMany('192.0.2.1', 10, 1_000)
+  send('192.0.2.2', 2)
+  expect(begun).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.2'])
+  sendMany('192.0.2.3', 20, 32)
+  await nextTurn()
+  expect(begun.slice(3)).toHaveLength(16)
+  turns.end(32)
+  await nextTurn()
+  expect(begun.slice(3)).toHaveLength(17)
+})
+
+it('the batch of a client that asks for little comes before those of clients that ask for much', async () => {
+  turns = new BatchTurns(100_000)
+  const busy = Array.from({ length: 8 }, (_, i) => `198.51.100.${i}`)
+  for (const ip of [...busy, ...busy]) send(ip, 2_000)
+  for (let ended = 0; ended < busy.length; ended++) {
+    turns.end(2_000)
+    await nextTurn()
+  }
+  send('192.0.2.2', 100)
+  turns.end(2_000)
+  await nextTurn()
+  expect(begun.slice(busy.length + 1)).toEqual(['192.0.2.2', expect.stringMatching(/^198/)])
 })
 
 it('batches never make up more than half of the checks that may wait, plus the last batch', () => {
@@ -67,7 +93,7 @@ it('batches that wait are refused once the process drains', async () => {
 
 it('if the checks of too many batches wait, the client with the most is refused', async () => {
   sendMany('192.0.2.1', 12, 1_000)
-  send('192.0.2.2', 10)
+  send('192.0.2.2', 100)
   await nextTurn()
   expect(begun).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.1 overloaded'])
 })
@@ -75,8 +101,8 @@ it('if the checks of too many batches wait, the client with the most is refused'
 it('a batch leaves the queue when its connection closes', async () => {
   sendMany('192.0.2.1', 2, 1_000)
   const request = requestOf('192.0.2.3')
-  send('192.0.2.3', 1, { request })
-  send('192.0.2.2', 1)
+  send('192.0.2.3', 100, { request })
+  send('192.0.2.2', 100)
   request.socket.emit('close')
   turns.end(1_000)
   await nextTurn()
@@ -86,12 +112,12 @@ it('a batch leaves the queue when its connection closes', async () => {
 it('a batch begins at its deadline, however many are under way', async () => {
   jest.useFakeTimers()
   sendMany('192.0.2.1', 3, 1_000)
-  send('192.0.2.2', 10, { deadlineMs: performance.now() + 10 })
+  send('192.0.2.2', 100, { deadlineMs: performance.now() + 10 })
   await jest.advanceTimersByTimeAsync(9)
   expect(begun).toHaveLength(2)
   await jest.advanceTimersByTimeAsync(1)
   expect(begun.slice(2)).toEqual(['192.0.2.2'])
-  for (const checks of [1_000, 1_000, 10]) turns.end(checks)
+  for (const checks of [1_000, 1_000, 100]) turns.end(checks)
   await jest.advanceTimersByTimeAsync(1)
   expect(begun.slice(3)).toEqual(['192.0.2.1'])
 })

@@ -1,0 +1,62 @@
+import { FairQueue } from './fair-queue.ts'
+import { FairShares } from './fair-shares.ts'
+
+interface Measures<T> {
+  /** What an item uses once it is taken. */
+  costOf(item: T): number
+  /** What an item counts while it waits, more than 0. */
+  sizeOf(item: T): number
+  /** How much less than the others a client can have used when it begins to wait. */
+  readonly tolerance: number
+}
+
+/** A queue in which clients have equal shares of what its items cost: an item that costs little does not wait for many that cost much. */
+export class WeighedQueue<T> {
+  readonly #costOf: (item: T) => number
+  readonly #shares: FairShares<T>
+  /** The same items. It knows who has the most. */
+  readonly #sizes: FairQueue<T>
+
+  constructor({ costOf, sizeOf, tolerance }: Measures<T>) {
+    this.#costOf = costOf
+    this.#shares = new FairShares(tolerance)
+    this.#sizes = new FairQueue(sizeOf)
+  }
+
+  /** The size of all items. */
+  get size(): number {
+    return this.#sizes.weight
+  }
+
+  add(client: string, item: T): void {
+    this.#shares.add(client, item)
+    this.#sizes.add(client, item)
+  }
+
+  /** Removes an item, if it is still there. */
+  delete(client: string, item: T): void {
+    this.#shares.delete(client, item)
+    this.#sizes.delete(client, item)
+  }
+
+  /** Removes the oldest item of the client that has used the least. */
+  take(): T | undefined {
+    const [client, item] = this.#shares.take() ?? []
+    if (client === undefined || item === undefined) return undefined
+    this.#shares.charge(client, this.#costOf(item))
+    this.#sizes.delete(client, item)
+    return item
+  }
+
+  /** Removes all items, in their order. */
+  *takeAll(): Generator<T> {
+    for (let item = this.take(); item !== undefined; item = this.take()) yield item
+  }
+
+  /** Removes the newest item of the client whose items have the largest size together. */
+  dropFromLargest(): T | undefined {
+    const [client, item] = this.#sizes.dropFromLongest() ?? []
+    if (client !== undefined && item !== undefined) this.#shares.delete(client, item)
+    return item
+  }
+}
