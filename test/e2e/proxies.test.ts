@@ -270,6 +270,14 @@ function itCountsTheAddress(started: () => ProxiedApplication): void {
     expect(statuses.filter(status => status === 429).length).toBeGreaterThan(50)
   })
 
+  it.each([['h2c'], ['foo'], ['websocket, h2c'], [['websocket', 'foo']]])(
+    'a client cannot escape its limit with a connection that it upgrades to %s',
+    async upgrade => {
+      const headers = { connection: 'Upgrade, close', upgrade }
+      expect(await started().statusFor('198.51.100.9', headers)).not.toBe(101)
+    },
+  )
+
   it('a client cannot escape its limit with the addresses of an IPv6 /64', async () => {
     const statuses = await inTurn(i => started().statusFor(`2001:db8:1:2:${i}::${i * i}`))
     expectFirstAllowed(statuses)

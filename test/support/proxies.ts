@@ -198,6 +198,9 @@ export class ProxiedApplication {
     const service = await Service.start({ env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000', ...env } })
     // An application that accepts more than the service does.
     const application = createServer({ maxHeaderSize: 65_536 }, answer)
+    application.on('upgrade', ({ headers }, socket) =>
+      socket.end(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${headers.upgrade}\r\n\r\n`),
+    )
     await once(application.listen(0, '127.0.0.1'), 'listening')
     const ports = [await holdFreePort('127.0.0.1'), await holdFreePort('127.0.0.1')] as const
     const addresses = {
