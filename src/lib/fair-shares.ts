@@ -1,5 +1,11 @@
 import { Heap, type HeapItem } from './heap.ts'
 
+/** Accounts of clients that do not wait. Those beyond that which have used the least are forgotten, so they can use a little more. */
+const MAX_RESTING = 10_000
+
+/** Most accounts that are forgotten at a time: a client that has used much can make many forgettable at once. */
+const FORGOTTEN_AT_ONCE = 100
+
 /** What a client has used, and what it waits for. */
 interface Account<T> extends HeapItem {
   readonly client: string
@@ -95,11 +101,11 @@ export class FairShares<T> {
     if (account.items.size === 0) this.#move(account, this.#waiting, this.#resting)
   }
 
-  /** Forgets the clients that would begin no earlier if they were remembered. */
+  /** Forgets the clients that would begin no earlier if they were remembered, and some if there are too many. */
   #forget(): void {
-    for (;;) {
+    for (let i = 0; i < FORGOTTEN_AT_ONCE; i++) {
       const account = this.#next(this.#resting)
-      if (account === undefined || account.used > this.#start) return
+      if (account === undefined || (account.used > this.#start && this.#resting.size <= MAX_RESTING)) return
       this.#resting.remove(account)
       this.#accounts.delete(account.client)
     }

@@ -13,6 +13,10 @@ export class Heap<Item extends HeapItem> {
     this.#isBefore = isBefore
   }
 
+  get size(): number {
+    return this.#items.length
+  }
+
   get first(): Item | undefined {
     return this.#items[0]
   }

@@ -12,15 +12,15 @@ interface Measures<T> {
 
 /** A queue in which clients have equal shares of what its items cost: an item that costs little does not wait for many that cost much. */
 export class WeighedQueue<T> {
-  readonly #costOf: (item: T) => number
-  readonly #shares: FairShares<T>
+  readonly #measures: Measures<T>
+  #shares: FairShares<T>
   /** The same items. It knows who has the most. */
   readonly #sizes: FairQueue<T>
 
-  constructor({ costOf, sizeOf, tolerance }: Measures<T>) {
-    this.#costOf = costOf
-    this.#shares = new FairShares(tolerance)
-    this.#sizes = new FairQueue(sizeOf)
+  constructor(measures: Measures<T>) {
+    this.#measures = measures
+    this.#shares = new FairShares(measures.tolerance)
+    this.#sizes = new FairQueue(measures.sizeOf)
   }
 
   /** The size of all items. */
@@ -37,14 +37,16 @@ export class WeighedQueue<T> {
   delete(client: string, item: T): void {
     this.#shares.delete(client, item)
     this.#sizes.delete(client, item)
+    this.#forgetIfEmpty()
   }
 
   /** Removes the oldest item of the client that has used the least. */
   take(): T | undefined {
     const [client, item] = this.#shares.take() ?? []
     if (client === undefined || item === undefined) return undefined
-    this.#shares.charge(client, this.#costOf(item))
+    this.#shares.charge(client, this.#measures.costOf(item))
     this.#sizes.delete(client, item)
+    this.#forgetIfEmpty()
     return item
   }
 
@@ -58,5 +60,10 @@ export class WeighedQueue<T> {
     const [client, item] = this.#sizes.dropFromLongest() ?? []
     if (client !== undefined && item !== undefined) this.#shares.delete(client, item)
     return item
+  }
+
+  /** Nobody waits, so nobody has used more than others. */
+  #forgetIfEmpty(): void {
+    if (this.size === 0) this.#shares = new FairShares(this.#measures.tolerance)
   }
 }

@@ -1,6 +1,6 @@
 import { Cluster, type ClusterNode, type Redis } from 'ioredis'
 import { replyError } from './failure-reason.ts'
-import { nameUnnamedHosts } from './unnamed-hosts.ts'
+import { nameUnnamedHosts, withKnownHost } from './unnamed-hosts.ts'
 
 /** A redirection, with the address of a node: "MOVED 12182 127.0.0.1:6379". */
 const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
@@ -24,7 +24,7 @@ const MAX_END_MS = 1_000
  * - If the node to which ASK redirects a command fails, the failure of ASKING in front of the command is left to nobody, which ends the
  *   process. Here, it is ignored: the command itself fails for the same reason.
  * - A slot that no master owns any more keeps its last owner in the slot map. Here, it has none.
- * - A node without a host of its own is not found. Here, it is, at the host where the cluster was asked.
+ * - A node that announces no host is not found. Here, it is, at the host where the cluster was asked.
  * - If the slot map is being read when the connection ends, ioredis reads it again and again, so that the process never ends. Here, it does
  *   not.
  */
@@ -59,8 +59,12 @@ export class ClusterConnection extends Cluster {
   }
 
   override handleError(...[error, ttl, handlers]: Parameters<Cluster['handleError']>): void {
-    if (this.status === 'disconnecting') handlers.maxRedirections(new Error('Connection is closed.'))
-    else super.handleError(leadsNowhere(error) ? replyError('CLUSTERDOWN no node has the slot') : error, ttl, handlers)
+    if (this.status === 'disconnecting') {
+      handlers.maxRedirections(new Error('Connection is closed.'))
+      return
+    }
+    const known = withKnownHost(error, this.nodes('all'))
+    super.handleError(leadsNowhere(known) ? replyError('CLUSTERDOWN no node has the slot') : known, ttl, handlers)
   }
 
   /** ioredis plans the next reading of the slot map once this one has called back. */

@@ -1,14 +1,20 @@
 import type { Redis } from 'ioredis'
+import { replyError } from './failure-reason.ts'
 
 type Host = string | null
+/** `metadata` has names and values in turn; the IP address is there if the host is to be a hostname. */
+type SlotNode = readonly [host: Host, port: number, id: string, metadata?: readonly string[]]
 /** The slots from the first to the last, and their nodes, of which the first is the master. */
-type SlotRange = readonly [first: number, last: number, ...nodes: (readonly [host: Host, ...rest: unknown[]])[]]
+type SlotRange = readonly [first: number, last: number, ...nodes: SlotNode[]]
 
 /** How ioredis asks for the slot map. */
 type AskSlots = (subcommand: 'SLOTS', callback: (err?: Error | null, ranges?: readonly SlotRange[]) => void) => unknown
 
-/** What a node says that has no host to announce, or no hostname. */
-const NO_HOST: readonly Host[] = [null, '', '?']
+/** A node that has no hostname to announce. */
+const NO_HOSTNAME = '?'
+
+/** A redirection to a node without a host: "ASK 2745 :6380", "MOVED 2745 ?:6380". */
+const REDIRECTION = /^((?:MOVED|ASK) \d+ )\??:(\d+)$/
 
 /**
  * Lets a node of a cluster tell its slots with hosts. A cluster may be set up to announce none, and a node without others does not know
@@ -33,5 +39,24 @@ export function nameUnnamedHosts(node: Redis): void {
 }
 
 function withHosts([first, last, ...nodes]: SlotRange, asked: Host = null): SlotRange {
-  return [first, last, ...nodes.map(([host, ...rest]) => [NO_HOST.includes(host) ? asked : host, ...rest] as const)]
+  return [
+    first,
+    last,
+    ...nodes.map(([host, port, id, metadata = []]) => [hostOf(host, metadata) || asked, port, id] as const),
+  ]
+}
+
+function hostOf(host: Host, metadata: readonly string[]): Host {
+  if (host !== NO_HOSTNAME) return host
+  const name = metadata.indexOf('ip')
+  return name < 0 ? null : (metadata[name + 1] ?? null)
+}
+
+/** A redirection, with the host of the known node that has its port. Without such a node, or with several, it stays as it is. */
+export function withKnownHost(redirection: Error, nodes: readonly Redis[]): Error {
+  const [, beginning, port] = REDIRECTION.exec(redirection.message) ?? []
+  if (port === undefined) return redirection
+  const hosts = new Set(nodes.filter(({ options }) => options.port === Number(port)).map(({ options }) => options.host))
+  const [host] = hosts
+  return hosts.size === 1 ? replyError(`${beginning}${host}:${port}`) : redirection
 }

@@ -58,12 +58,26 @@ describeWithRedis('a cluster is found at the host where it is asked', () => {
       await eventually(() => client.set(OWN, 'first'))
       await client.set(FOREIGN, 'second')
       expect(await Promise.all([client.get(OWN), client.get(FOREIGN)])).toEqual(['first', 'second'])
+      await expectToFollow(cluster, client)
     } finally {
       client.disconnect()
       await cluster.stop()
     }
   })
 })
+
+/** Moves a slot from the first of several masters, and asks for a key that the first has not any more, and for one that it never had. */
+async function expectToFollow({ masters }: RedisCluster, client: Cluster): Promise<void> {
+  const [from, to] = masters
+  if (from === undefined || to === undefined) return
+  await to.redis.cluster('SETSLOT', OWN_SLOT, 'IMPORTING', from.id)
+  await from.redis.cluster('SETSLOT', OWN_SLOT, 'MIGRATING', to.id)
+  expect(await client.get(`${OWN}:absent`)).toBeNull()
+  await from.redis.migrate('127.0.0.1', to.server.port, OWN, 0, 5_000)
+  expect(await client.get(OWN)).toBe('first')
+  for (const { redis } of [to, from]) await redis.cluster('SETSLOT', OWN_SLOT, 'NODE', to.id)
+  expect(await client.get(OWN)).toBe('first')
+}
 
 describeWithRedis('a connection that ends while it reads the slot map', () => {
   it('does not read it again', async () => {

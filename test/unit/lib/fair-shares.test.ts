@@ -73,3 +73,15 @@ describe('a client that did not wait', () => {
     expect(take(2)).toContain('b1')
   })
 })
+
+it('of the clients that do not wait, the ten thousand that have used the most are remembered', () => {
+  wait('x', 1)
+  take(1, { x: TOLERANCE + 5 })
+  for (let i = 0; i <= 10_000; i++) {
+    wait(`c${i}`, 1)
+    take(1, { [`c${i}`]: TOLERANCE + 6 })
+  }
+  wait('y', 2)
+  wait('x', 1)
+  expect(take(3, { y: TOLERANCE - 2 })).toBe('y1 x1 y2')
+})
