@@ -1,9 +1,9 @@
 import { Heap, type HeapItem } from './heap.ts'
 
-/** Accounts of clients that do not wait. Those beyond that which have used the least are forgotten, so they can use a little more. */
+/** How many clients that do not wait are remembered. Of more, those that have used the least are forgotten, which gives them little. */
 const MAX_RESTING = 10_000
 
-/** Most accounts that are forgotten at a time: a client that has used much can make many forgettable at once. */
+/** How many clients are forgotten at a time. When the clock moves far, it passes many at once. */
 const FORGOTTEN_AT_ONCE = 100
 
 /** What a client has used, and what it waits for. */

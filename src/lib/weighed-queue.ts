@@ -62,7 +62,7 @@ export class WeighedQueue<T> {
     return item
   }
 
-  /** Nobody waits, so nobody has used more than others. */
+  /** While nobody waits, shares mean nothing. */
   #forgetIfEmpty(): void {
     if (this.size === 0) this.#shares = new FairShares(this.#measures.tolerance)
   }

@@ -33,7 +33,7 @@ export class Installation {
   }
 
   static async start({ apis = 1, env = {}, redisEnv = {} }: InstallationOptions = {}): Promise<Installation> {
-    const [redis, configRedis] = await Promise.all([RedisServer.startWith(redisEnv), RedisServer.start()])
+    const [redis, configRedis] = await Promise.all([RedisServer.startWith({ env: redisEnv }), RedisServer.start()])
     const variables = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url, ...env }
     const [worker, ...others] = await Promise.all([
       Service.start({ kind: 'worker', env: variables }),

@@ -17,8 +17,9 @@ const NO_HOSTNAME = '?'
 const REDIRECTION = /^((?:MOVED|ASK) \d+ )\??:(\d+)$/
 
 /**
- * Lets a node of a cluster tell its slots with hosts. A cluster may be set up to announce none, and a node without others does not know
- * its own; then the host is the one at which the node was asked. ioredis would ignore such nodes, and find none.
+ * Lets a node of a cluster tell its slots with hosts. A cluster may be set up to announce none, or hostnames that nodes do not have, and
+ * a node without others does not know its own host. Then the host is the IP address of the node, if it is known, or else the host at
+ * which the cluster was asked. ioredis would find no node.
  * @see https://redis.io/docs/latest/commands/cluster-slots/
  */
 export function nameUnnamedHosts(node: Redis): void {
