@@ -36,7 +36,7 @@ export class BatchTurns {
   readonly #maxWaiting: number
   #isDraining = false
 
-  /** @param maxWaiting checks that may wait for the store; as many may wait here in small batches that have not begun, and in others */
+  /** @param maxWaiting checks that may wait for the store; as many may wait here in small batches, and as many in others */
   constructor(maxWaiting: number) {
     this.#maxWaiting = maxWaiting
     this.#small = new Admission({ maxWeight: Math.min(MAX_CHECKS_IN_SMALL, maxWaiting / 4), maxWaiting })

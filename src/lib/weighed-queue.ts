@@ -13,13 +13,13 @@ interface Measures<T> {
 /** A queue in which clients have equal shares of what its items cost: an item that costs little does not wait for many that cost much. */
 export class WeighedQueue<T> {
   readonly #measures: Measures<T>
-  #shares: FairShares<T>
+  /** Absent while nobody waits: then, what clients have used does not matter. */
+  #shares: FairShares<T> | undefined
   /** The same items. It knows who has the most. */
   readonly #sizes: FairQueue<T>
 
   constructor(measures: Measures<T>) {
     this.#measures = measures
-    this.#shares = new FairShares(measures.tolerance)
     this.#sizes = new FairQueue(measures.sizeOf)
   }
 
@@ -29,22 +29,23 @@ export class WeighedQueue<T> {
   }
 
   add(client: string, item: T): void {
+    this.#shares ??= new FairShares(this.#measures.tolerance)
     this.#shares.add(client, item)
     this.#sizes.add(client, item)
   }
 
   /** Removes an item, if it is still there. */
   delete(client: string, item: T): void {
-    this.#shares.delete(client, item)
+    this.#shares?.delete(client, item)
     this.#sizes.delete(client, item)
     this.#forgetIfEmpty()
   }
 
   /** Removes the oldest item of the client that has used the least. */
   take(): T | undefined {
-    const [client, item] = this.#shares.take() ?? []
+    const [client, item] = this.#shares?.take() ?? []
     if (client === undefined || item === undefined) return undefined
-    this.#shares.charge(client, this.#measures.costOf(item))
+    this.#shares?.charge(client, this.#measures.costOf(item))
     this.#sizes.delete(client, item)
     this.#forgetIfEmpty()
     return item
@@ -58,12 +59,13 @@ export class WeighedQueue<T> {
   /** Removes the newest item of the client whose items have the largest size together. */
   dropFromLargest(): T | undefined {
     const [client, item] = this.#sizes.dropFromLongest() ?? []
-    if (client !== undefined && item !== undefined) this.#shares.delete(client, item)
+    if (client === undefined || item === undefined) return undefined
+    this.#shares?.delete(client, item)
+    this.#forgetIfEmpty()
     return item
   }
 
-  /** While nobody waits, shares mean nothing. */
   #forgetIfEmpty(): void {
-    if (this.size === 0) this.#shares = new FairShares(this.#measures.tolerance)
+    if (this.size === 0) this.#shares = undefined
   }
 }

@@ -147,7 +147,7 @@ async function startNode(options: RedisClusterOptions): Promise<ClusterNode> {
   const { nodeTimeoutMs = NODE_TIMEOUT_MS, args = [], refusesScriptFlags = false, program } = options
   const busPort = await freePort()
   const server = await RedisServer.startWith(
-    { ...(program !== undefined && { program }) },
+    { program },
     '--cluster-enabled',
     'yes',
     '--cluster-port',

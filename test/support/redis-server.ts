@@ -18,7 +18,7 @@ export const hasRedisServer = isOnPath('redis-server')
 
 interface RedisServerOptions {
   /** Default: `redis-server`. */
-  readonly program?: string
+  readonly program?: string | undefined
   /** Additional variables of its environment. */
   readonly env?: Readonly<Record<string, string>>
 }

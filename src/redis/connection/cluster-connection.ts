@@ -24,7 +24,7 @@ const MAX_END_MS = 1_000
  * - If the node to which ASK redirects a command fails, the failure of ASKING in front of the command is left to nobody, which ends the
  *   process. Here, it is ignored: the command itself fails for the same reason.
  * - A slot that no master owns any more keeps its last owner in the slot map. Here, it has none.
- * - A node that announces no host is not found. Here, it is, at the host where the cluster was asked.
+ * - A node that announces no host is not found. Here, it is, at the host where the cluster was asked, also by redirections.
  * - If the slot map is being read when the connection ends, ioredis reads it again and again, so that the process never ends. Here, it does
  *   not.
  */

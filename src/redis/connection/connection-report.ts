@@ -29,7 +29,7 @@ function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): v
   const lost = new Set<string>()
   const errors = new Map<string, Error>()
   cluster.on('node error', (err: Error, node: string) => errors.set(node, err))
-  // Once a node has told the slots, an earlier refusal to tell them is no reason for a lost connection.
+  // After a node has told the slots, a lost connection has another reason than an earlier refusal.
   cluster.on('refresh', () => {
     for (const [node, err] of errors) if (isReply(err)) errors.delete(node)
   })

@@ -17,7 +17,7 @@ export async function missingRights(redis: Redis, rights: readonly Right[]): Pro
   const refusals = await Promise.all(rights.map(({ command, args }) => refusalOf(redis.call(command, ...args))))
   return rights.flatMap((right, i) => {
     const refusal = refusals[i]
-    return refusal !== undefined && (isDenied(refusal) || isMissed(right, refusal)) ? { ...right, refusal } : []
+    return refusal !== undefined && (isDenied(refusal) || isUnknown(right, refusal)) ? { ...right, refusal } : []
   })
 }
 
@@ -52,11 +52,12 @@ const REFUSED_COMMAND = /\brun\b/
 /** The server may have another name for the command. */
 const UNKNOWN_COMMAND = /^ERR unknown command/i
 
-/** The scripts that run these do without them. Redis 6.2 has none of them. */
-const DISPENSABLE = new Set(['PEXPIRETIME'])
+/** Redis 6.2 does not know it, and the script that runs it does without. */
+const DISPENSABLE = 'PEXPIRETIME'
 
-function isMissed({ command }: Right, refusal: string): boolean {
-  return UNKNOWN_COMMAND.test(refusal) && !DISPENSABLE.has(command)
+/** Whether the server does not know a command that the service cannot do without. */
+function isUnknown({ command }: Right, refusal: string): boolean {
+  return UNKNOWN_COMMAND.test(refusal) && command !== DISPENSABLE
 }
 
 function isDenied(refusal: string): boolean {

@@ -10,7 +10,7 @@ const IS_LOADING = /^loading:1\r?$/m
  * A connection to one server. ioredis continues in database 0 if the server refuses to select another one, and does not say when it
  * waits for a server that loads its data. Here, a connection whose database is refused never becomes ready, and is tried again. And
  * ioredis forgets the commands of a lost connection that are not to be sent again, if it connects anew at once. Here, they fail.
- * It leaves a demoted master, and emits `demoted` with the reply before.
+ * Before it leaves a demoted master, it emits `demoted` with the reply.
  */
 export class ServerConnection extends Redis {
   #isDatabaseRefused = false

@@ -4,7 +4,7 @@ import { replyError } from './failure-reason.ts'
 type Host = string | null
 /** `metadata` has names and values in turn; the IP address is there if the host is to be a hostname. */
 type SlotNode = readonly [host: Host, port: number, id: string, metadata?: readonly string[]]
-/** The slots from the first to the last, and their nodes, of which the first is the master. */
+/** A range of slots and its nodes: the master, then its replicas. */
 type SlotRange = readonly [first: number, last: number, ...nodes: SlotNode[]]
 
 /** How ioredis asks for the slot map. */
@@ -29,26 +29,20 @@ export function nameUnnamedHosts(node: Redis): void {
     const copy = duplicate(override)
     const ask = copy.cluster.bind(copy) as unknown as AskSlots
     const cluster: AskSlots = (subcommand, callback) =>
-      ask(subcommand, (err, ranges) =>
-        callback(
-          err,
-          ranges?.map(range => withHosts(range, node.options.host)),
-        ),
-      )
+      ask(subcommand, (err, ranges) => callback(err, ranges && withHosts(ranges, node.options.host)))
     return Object.assign(copy, { cluster })
   }
 }
 
-function withHosts([first, last, ...nodes]: SlotRange, asked: Host = null): SlotRange {
-  return [
-    first,
-    last,
-    ...nodes.map(([host, port, id, metadata = []]) => [hostOf(host, metadata) || asked, port, id] as const),
-  ]
+function withHosts(ranges: readonly SlotRange[], asked: Host = null): readonly SlotRange[] {
+  return ranges.map(([first, last, ...nodes]) => [first, last, ...nodes.map(node => withHost(node, asked))])
 }
 
-function hostOf(host: Host, metadata: readonly string[]): Host {
-  if (host !== NO_HOSTNAME) return host
+function withHost([host, port, id, metadata = []]: SlotNode, asked: Host): SlotNode {
+  return [(host === NO_HOSTNAME ? addressIn(metadata) : host) || asked, port, id]
+}
+
+function addressIn(metadata: readonly string[]): Host {
   const name = metadata.indexOf('ip')
   return name < 0 ? null : (metadata[name + 1] ?? null)
 }

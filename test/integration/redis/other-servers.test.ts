@@ -61,13 +61,15 @@ function itIsUnderstood(program: string): void {
           (refusal: Error) => refusal,
         )
         const isRight = reason === 'not-authorized'
-        const found = { kind, message: err.message, reason: failureReason(err), isDenied: isDenied(err) }
-        expect({ ...found, isTransient: isTransient(err) }).toEqual({
-          ...found,
-          reason,
-          isDenied: isRight,
-          isTransient: !isRight,
-        })
+        const { message } = err
+        const found = {
+          kind,
+          message,
+          reason: failureReason(err),
+          isDenied: isDenied(err),
+          isTransient: isTransient(err),
+        }
+        expect(found).toEqual({ kind, message, reason, isDenied: isRight, isTransient: !isRight })
       }
     } finally {
       await call(accept)
