@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import type { Document } from 'yaml'
@@ -131,16 +129,6 @@ describeWithEnvoy('the real Envoy', () => {
     expect((await envoy.counts())['error'] ?? 0).toBe(error)
   })
 
-  it('passes no more than the limit of a client that sends two thousand requests at once over HTTP/2', async () => {
-    const capacity = 20
-    await client.put('rls;edge;plan=burst;masked_remote_address', { capacity, ...SLOW })
-    const clients = Array.from({ length: 20 }, () => connectHttp2(envoy.url))
-    const answers = await Promise.all(clients.flatMap(from => Array.from({ length: 100 }, () => burstStatus(from))))
-    for (const from of clients) from.close()
-    expect(answers.filter(status => status === 200)).toHaveLength(capacity)
-    expect(answers.filter(status => status === 429)).toHaveLength(2_000 - capacity)
-  })
-
   it('gets the answers of the policies when the bucket store is killed, and fails as it is told where they deny', async () => {
     const onFailure = (onStoreFailure: string) => ({ capacity: 1, ...SLOW, onStoreFailure })
     for (const mode of ['allow', 'deny', 'local'])
@@ -159,14 +147,6 @@ describeWithEnvoy('the real Envoy', () => {
     expect(await envoy.counts()).toMatchObject({ error: error + 1, failure_mode_allowed: passed + 1 })
   })
 })
-
-/** The status of a request on a connection of HTTP/2. */
-async function burstStatus(from: ClientHttp2Session): Promise<number> {
-  const stream = from.request({ ':path': '/', 'x-plan': 'burst' })
-  const [headers] = await once(stream, 'response')
-  stream.resume()
-  return headers[':status']
-}
 
 /** Calls of Envoy that an instance has answered. */
 async function grpcCallsOf({ url }: Service): Promise<number> {
