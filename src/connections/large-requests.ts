@@ -1,4 +1,4 @@
-import { dropWhileDraining } from '../lib/drop-while-draining.ts'
+import { dropInHurry } from '../lib/drop-in-hurry.ts'
 import { Turns } from '../lib/turns.ts'
 import { BYTES_PER_TURN } from './paced-reading.ts'
 
@@ -24,9 +24,9 @@ export class LargeRequests {
   readonly #large = new Turns()
   readonly #huge = new Turns(HUGE_PACE)
 
-  /** @param drain aborts when the process begins to drain; requests that wait for long then are dropped */
-  constructor(drain: AbortSignal) {
-    dropWhileDraining(drain, () => this.#dropWaiting())
+  /** @param hurry aborts when the process has to end soon; requests that wait for long then are dropped */
+  constructor(hurry: AbortSignal) {
+    dropInHurry(hurry, () => this.#dropWaiting())
   }
 
   /**

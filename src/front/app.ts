@@ -47,6 +47,8 @@ const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
 export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'requestSpans' | 'bodies' | 'reads'> {
   readonly callers: Callers
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean
   readonly keepAliveTimeoutMs: number
@@ -172,7 +174,7 @@ export function buildApp(deps: AppDependencies): App {
     route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.drain, memory) })
+  addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.hurry, memory) })
   return {
     server: app.server,
     listen: options => app.listen(options),

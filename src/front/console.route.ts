@@ -26,14 +26,14 @@ const PAGE_FIELDS = {
 const FOREVER = 'private, max-age=31536000, immutable'
 
 export interface ConsoleRouteOptions {
-  /** Aborts when the process begins to drain. */
-  readonly drain: AbortSignal
+  /** Aborts when the process has to end soon: what waits for long then is refused. */
+  readonly hurry: AbortSignal
 }
 
 /** `GET /console`: the page for operators. All that it shows comes from the HTTP API. `GET /` leads there. */
-export const consoleRoute: FastifyPluginAsync<ConsoleRouteOptions> = async (app, { drain }) => {
+export const consoleRoute: FastifyPluginAsync<ConsoleRouteOptions> = async (app, { hurry }) => {
   const files = new ConsoleFiles()
-  const turns = new ResponseTurns(drain)
+  const turns = new ResponseTurns(hurry)
   const options = {
     config: { access: 'admin', asksForPassword: true },
     schema: { hide: true, querystring: {} },

@@ -7,7 +7,7 @@ const NOTHING = {
   health: {},
   metrics: {},
   board: {},
-  drain: new AbortController().signal,
+  hurry: new AbortController().signal,
 } as RouteDependencies
 
 /** The OpenAPI document of all routes, committed as docs/openapi.json. */

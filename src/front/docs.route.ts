@@ -16,23 +16,23 @@ const DOCUMENTS = {
 }
 
 export interface DocsRouteOptions {
-  /** Aborts when the process begins to drain. */
-  readonly drain: AbortSignal
+  /** Aborts when the process has to end soon: what waits for long then is refused. */
+  readonly hurry: AbortSignal
 }
 
 /**
  * `GET /openapi.json`; `GET /docs/errors.md`, to which the OpenAPI document refers; and `GET /docs`: Swagger UI.
  * @see https://github.com/swagger-api/swagger-ui
  */
-export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { drain }) => {
+export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { hurry }) => {
   const pages = new HtmlPages({
     install: inner => installSwaggerUi(inner, BASE_PATH, DOCUMENTS.api().bytes),
     isStatic: () => true,
-    drain,
+    hurry,
   })
   app.addHook('onClose', () => pages.close())
 
-  const turns = new ResponseTurns(drain)
+  const turns = new ResponseTurns(hurry)
   const serve = (url: string, open: () => ProjectDocument) =>
     app.get(url, { schema: { hide: true } }, async (request, reply) => {
       await turns.next(request)

@@ -44,17 +44,17 @@ export class LongReads {
     export: new Admission({ maxWeight: MAX_AT_ONCE, maxWaiting: MAX_WAITING }),
   }
   readonly #parts = new Turns(PACE)
-  readonly #drain: AbortSignal
+  readonly #hurry: AbortSignal
   readonly #memory: SharedBound
 
   /**
-   * @param drain aborts when the process begins to drain; reads that wait then are refused, since they would delay its stop
+   * @param hurry aborts when the process has to end soon; reads that wait then are refused, since they would delay its stop
    * @param memory that all clients share
    */
-  constructor(drain: AbortSignal, memory: SharedBound) {
-    this.#drain = drain
+  constructor(hurry: AbortSignal, memory: SharedBound) {
+    this.#hurry = hurry
     this.#memory = memory
-    drain.addEventListener('abort', () => {
+    hurry.addEventListener('abort', () => {
       for (const reads of Object.values(this.#reads)) reads.dropAll()
     })
   }
@@ -79,13 +79,13 @@ export class LongReads {
    */
   async begin({ kind, request }: LongReadOptions): Promise<LongRead> {
     const reads = this.#reads[kind]
-    if (!this.#drain.aborted) await turnIn(reads, request, () => this.#refusal(kind))
+    if (!this.#hurry.aborted) await turnIn(reads, request, () => this.#refusal(kind))
     else if (!reads.tryBegin(1)) throw draining()
     return new LongRead({ request, parts: this.#parts, memory: this.#memory, leave: () => reads.end(1) })
   }
 
   #refusal(kind: LongReadKind): Problem {
-    if (this.#drain.aborted) return draining()
+    if (this.#hurry.aborted) return draining()
     return new Problem('overloaded', `more than ${MAX_WAITING} ${kind}s wait for their turn; try again`)
   }
 }

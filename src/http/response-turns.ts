@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { draining } from '../lib/draining.ts'
-import { dropWhileDraining } from '../lib/drop-while-draining.ts'
+import { dropInHurry } from '../lib/drop-in-hurry.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 
@@ -20,14 +20,14 @@ const PACE: ResponsePace = { perSecond: 200, burst: 50, maxWaiting: 200 }
 export class ResponseTurns {
   readonly #turns: Turns
   readonly #maxWaiting: number
-  readonly #drain: AbortSignal
+  readonly #hurry: AbortSignal
 
-  /** @param drain aborts when the process begins to drain; requests that wait for long then are refused */
-  constructor(drain: AbortSignal, pace = PACE) {
+  /** @param hurry aborts when the process has to end soon; requests that wait for long then are refused */
+  constructor(hurry: AbortSignal, pace = PACE) {
     this.#turns = new Turns(pace)
     this.#maxWaiting = pace.maxWaiting
-    this.#drain = drain
-    dropWhileDraining(drain, () => this.#turns.dropAll())
+    this.#hurry = hurry
+    dropInHurry(hurry, () => this.#turns.dropAll())
   }
 
   /**
@@ -45,12 +45,12 @@ export class ResponseTurns {
    * @throws as `next`
    */
   async nextStep(request: FastifyRequest): Promise<void> {
-    if (this.#drain.aborted) throw this.#refusal()
+    if (this.#hurry.aborted) throw this.#refusal()
     await this.next(request)
   }
 
   #refusal(): Problem {
-    if (this.#drain.aborted) return draining()
+    if (this.#hurry.aborted) return draining()
     return new Problem('overloaded', `more than ${this.#maxWaiting} requests wait for this resource; try again`)
   }
 }

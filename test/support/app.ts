@@ -42,12 +42,12 @@ export class TestApp {
   readonly grpcPort: number
   readonly client: Client
   readonly #startWorker: () => Promise<void>
-  readonly #drain: () => void
+  readonly #drain: (isReplaced: boolean) => void
   readonly #close: () => Promise<void>
 
   private constructor(
     { port, respPort = 0, grpcPort = 0 }: { port: number; respPort: number | undefined; grpcPort: number | undefined },
-    parts: Record<'startWorker' | 'close', () => Promise<void>> & { drain(): void },
+    parts: Record<'startWorker' | 'close', () => Promise<void>> & { drain(isReplaced: boolean): void },
   ) {
     this.port = port
     this.respPort = respPort
@@ -102,9 +102,9 @@ export class TestApp {
     const startWorker = async () => {
       closeWorker = await startConfigWorker(env, logger, tracer)
     }
-    const drain = () => front.drain(false)
+    const drain = (isReplaced: boolean) => front.drain(isReplaced)
     const close = async () => {
-      drain()
+      drain(false)
       respListener.close()
       grpcListener.close()
       await Promise.all([http.close(), resp.close(0, 0), grpc.close(0)])
@@ -133,9 +133,9 @@ export class TestApp {
     return this.#startWorker()
   }
 
-  /** Makes `/ready` report that the app is not ready. */
-  drain(): void {
-    this.#drain()
+  /** Makes `/ready` report that the app is not ready, unless another one takes its place. */
+  drain({ isReplaced = false } = {}): void {
+    this.#drain(isReplaced)
   }
 
   /** Stops everything that the app started. */

@@ -122,6 +122,13 @@ it('of hundreds of exports that wait, some of the client with the most are refus
   for (const socket of sockets) socket.destroy()
 })
 
+it('lists that wait when the process begins to drain are answered if another one takes its place', async () => {
+  const sockets = await sendMany(20, '/config?limit=1000')
+  given.app.drain({ isReplaced: true })
+  const answers = await Promise.all(sockets.map(text))
+  for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\nconnection: close\r\n/i)
+})
+
 it('lists that wait when the process begins to drain are refused, and say that their connections close', async () => {
   const sockets = await sendMany(20, '/config?limit=1000')
   given.app.drain()
