@@ -55,11 +55,6 @@ export class Admission {
     for (const task of this.#waiting.takeAll()) task.drop?.()
   }
 
-  /** Begins a task that cannot wait any more, room or not. */
-  beginNow(weight: number): void {
-    this.#begin(weight)
-  }
-
   /** A task has ended. */
   end(weight: number): void {
     this.#underWay -= weight

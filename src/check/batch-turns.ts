@@ -15,8 +15,18 @@ const SMALL_BATCH = 32
 /** The weight of the checks that are under way in small batches before another one has to wait. */
 const MAX_CHECKS_IN_SMALL = 500
 
+/**
+ * The weight of the checks that begin after their deadline in one turn of the event loop. This process decides them by itself, which takes it
+ * several times as long as a check of the store.
+ */
+const MAX_LATE_CHECKS = 100
+
 /** The connection that waits, and the address of its client. */
 type Waiter = Parameters<Admission['addFor']>[0]
+type LateTask = Parameters<Admission['addFor']>[1] & { readonly weight: number }
+
+/** A batch is late if its deadline has come before its turn. */
+export type Turn = 'in time' | 'late'
 
 interface Batch {
   /** Their number. */
@@ -33,14 +43,17 @@ interface Batch {
 export class BatchTurns {
   readonly #small: Admission
   readonly #large: Admission
+  /** Their checks do not ask the store, so they end in the turn of the event loop in which they begin. */
+  readonly #late: Admission
   readonly #maxWaiting: number
   #isDraining = false
 
-  /** @param maxWaiting checks that may wait for the store; as many may wait here in small batches, and as many in others */
+  /** @param maxWaiting checks that may wait for the store; as many may wait here in small batches, in others, and in late ones */
   constructor(maxWaiting: number) {
     this.#maxWaiting = maxWaiting
     this.#small = new Admission({ maxWeight: Math.min(MAX_CHECKS_IN_SMALL, maxWaiting / 4), maxWaiting })
     this.#large = new Admission({ maxWeight: Math.min(MAX_CHECKS_UNDER_WAY, maxWaiting / 2), maxWaiting })
+    this.#late = new Admission({ maxWeight: MAX_LATE_CHECKS, maxWaiting })
   }
 
   #admissionOf(weight: number): Admission {
@@ -48,19 +61,19 @@ export class BatchTurns {
   }
 
   /**
-   * Returns nothing if the batch may be decided now; else a promise that resolves when it may be, at its deadline in any case, or never, if
-   * its connection closes before. Call `end` once it is decided.
+   * Returns nothing if the batch may be decided now; else a promise that resolves when it may be, or never, if its connection closes
+   * before. Call `end` once it is decided, unless it is late.
    * @throws {Problem} `overloaded` or `draining`, as a rejection
    */
-  next(request: Waiter, batch: Batch): Promise<void> | undefined {
-    const { checks, weight, deadlineMs = Number.POSITIVE_INFINITY } = batch
+  next(request: Waiter, batch: Batch): Promise<Turn> | undefined {
+    const { checks: size, weight, deadlineMs = Number.POSITIVE_INFINITY } = batch
     const admission = this.#admissionOf(weight)
     if (admission.tryBegin(weight)) return undefined
     return new Promise((resolve, reject) => {
+      const drop = () => reject(this.#isDraining ? draining() : this.#refusal())
       const beginLate = () => {
         withdraw()
-        admission.beginNow(weight)
-        resolve()
+        this.#beginLate(request, { weight, size, run: () => resolve('late'), drop })
       }
       const timer = timerUntil(deadlineMs, beginLate)
       const leaving = (then: () => void) => () => {
@@ -69,12 +82,21 @@ export class BatchTurns {
       }
       const withdraw = admission.addFor(request, {
         weight,
-        size: checks,
-        run: leaving(resolve),
-        drop: leaving(() => reject(this.#isDraining ? draining() : this.#refusal())),
+        size,
+        run: leaving(() => resolve('in time')),
+        drop: leaving(drop),
         gone: leaving(() => undefined),
       })
     })
+  }
+
+  #beginLate(request: Waiter, task: LateTask): void {
+    const run = () => {
+      this.#late.end(task.weight)
+      task.run()
+    }
+    if (this.#late.tryBegin(task.weight)) run()
+    else this.#late.addFor(request, { ...task, run })
   }
 
   /** Refuses the batches that wait, since the process drains. */
@@ -82,6 +104,7 @@ export class BatchTurns {
     this.#isDraining = true
     this.#small.dropAll()
     this.#large.dropAll()
+    this.#late.dropAll()
   }
 
   /** @param weight that it had */

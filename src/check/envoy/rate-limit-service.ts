@@ -73,6 +73,7 @@ export class RateLimitService {
     const { batchTurns } = this.#options
     const { client, deadlineMs } = asking
     const weight = this.#weigh(request)
+    const decideLate = () => this.#decideNow(request, asking, onAnswer)
     const decide = () =>
       this.#decideNow(request, asking, answer => {
         batchTurns.end(weight)
@@ -80,7 +81,7 @@ export class RateLimitService {
       })
     const turn = batchTurns.next(client, { checks: request.descriptors.length, weight, deadlineMs })
     if (turn === undefined) decide()
-    else turn.then(decide, onAnswer)
+    else turn.then(time => (time === 'late' ? decideLate() : decide()), onAnswer)
   }
 
   /** Without compiling the limits of overrides, which happens in the turn. */

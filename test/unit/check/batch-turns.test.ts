@@ -117,9 +117,35 @@ it('a batch begins at its deadline, however many are under way', async () => {
   expect(begun).toHaveLength(2)
   await jest.advanceTimersByTimeAsync(1)
   expect(begun.slice(2)).toEqual(['192.0.2.2'])
-  for (const checks of [1_000, 1_000, 100]) turns.end(checks)
+  for (let ended = 0; ended < 2; ended++) turns.end(1_000)
   await jest.advanceTimersByTimeAsync(1)
   expect(begun.slice(3)).toEqual(['192.0.2.1'])
+})
+
+it('of batches whose deadlines come together, those of a hundred checks begin in each turn of the event loop', async () => {
+  sendMany('192.0.2.1', 2, 1_000)
+  const deadlineMs = performance.now() + 5
+  for (let batch = 0; batch < 40; batch++) send('192.0.2.2', 50, { deadlineMs })
+  while (begun.length < 42) {
+    const before = begun.length
+    await nextTurn()
+    expect(begun.length - before).toBeLessThanOrEqual(2)
+  }
+})
+
+it('a late batch that waits is refused once the process drains, and leaves when its connection closes', async () => {
+  jest.useFakeTimers()
+  sendMany('192.0.2.1', 2, 1_000)
+  const deadlineMs = performance.now() + 10
+  const request = requestOf('192.0.2.3')
+  for (let batch = 0; batch < 4; batch++) send('192.0.2.2', 50, { deadlineMs })
+  send('192.0.2.3', 50, { request, deadlineMs })
+  jest.advanceTimersByTime(10)
+  request.socket.emit('close')
+  turns.dropWaiting()
+  await jest.advanceTimersByTimeAsync(1)
+  const late = new Array(2).fill('192.0.2.2')
+  expect(begun.slice(2)).toEqual([...late, ...late.map(ip => `${ip} draining`)])
 })
 
 it('a batch has no timer left once it has begun, and none for a deadline beyond all timers', async () => {

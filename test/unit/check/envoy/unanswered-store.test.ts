@@ -122,11 +122,11 @@ describe('a call over a store that never answers gets a local decision', () => {
     expect(longestMs).toBe(afterMs + TURN_MS)
   })
 
-  it('also if it has to wait for its turn', async () => {
+  it('also if it has to wait for its turn, one after another', async () => {
     for (let i = 0; i < 5; i++) call(1_000)
     await jest.advanceTimersByTimeAsync(ENVOYS_TIMEOUT_MS)
     expect(answers).toEqual(new Array(5).fill(OK))
-    expect(longestMs).toBeLessThanOrEqual(10 + TURN_MS)
+    expect(longestMs).toBeLessThanOrEqual(10 + 3 * TURN_MS)
   })
 
   it('also if calls with more time came before it', async () => {
