@@ -44,6 +44,8 @@ export function withIstioParts(config: Document): void {
   config.setIn([...HTTP_FILTERS, 0], config.createNode(filter))
   config.setIn(ROUTE_LIMITS, config.createNode(host.rate_limits))
   config.setIn([...SERVICE_CLUSTER, 'name'], 'outbound|8081||throttler.throttler.svc.cluster.local')
+  // Istio knows which pods are ready.
+  config.deleteIn([...SERVICE_CLUSTER, 'health_checks'])
 }
 
 /** The descriptors with which an Envoy of Contour asks about a request, by the recipe. */

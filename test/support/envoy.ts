@@ -30,7 +30,7 @@ const FILTER = [...MANAGER, 'http_filters', 0, 'typed_config']
 interface EnvoyOptions {
   /** The ports of gRPC of the instances of the service. */
   readonly grpcPorts: readonly number[]
-  /** How long Envoy waits for the service. Default: 5 s, since a busy machine is not an error of the service. */
+  /** How long Envoy waits for the service. Default: as the documents say. */
   readonly timeout?: string
   /** The application behind Envoy. Default: answers everything. */
   readonly application?: RequestListener
@@ -133,12 +133,12 @@ export async function faultsIn(config: Document): Promise<string> {
 }
 
 /** That configuration, with the ports of a test, and a second listener whose requests fail with the service. */
-function configOf(ports: Ports, application: number, { grpcPorts, timeout = '5s', edit }: EnvoyOptions): string {
+function configOf(ports: Ports, application: number, { grpcPorts, timeout, edit }: EnvoyOptions): string {
   const config = envoyRecipe()
   edit?.(config)
   config.setIn(['admin', ...PORT], ports.admin)
   config.setIn(['admin', 'address', 'socket_address', 'address'], '127.0.0.1')
-  config.setIn([...LISTENERS, 0, ...FILTER, 'timeout'], timeout)
+  if (timeout !== undefined) config.setIn([...LISTENERS, 0, ...FILTER, 'timeout'], timeout)
   config.addIn(LISTENERS, (config.getIn([...LISTENERS, 0]) as YAMLMap).clone())
   config.setIn([...LISTENERS, 0, ...PORT], ports.listen)
   config.setIn([...LISTENERS, 1, ...PORT], ports.strict)
