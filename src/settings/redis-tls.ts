@@ -75,6 +75,7 @@ function pairFaults(files: TlsFiles): string[] {
     createSecureContext(files)
     return []
   } catch (err) {
-    return [fault('REDIS_TLS_KEY', 'be the private key of "REDIS_TLS_CERT"', (err as Error).message)]
+    const { reason, message } = err as Error & { readonly reason?: string }
+    return [fault('REDIS_TLS_KEY', 'be the private key of "REDIS_TLS_CERT"', reason ?? message)]
   }
 }

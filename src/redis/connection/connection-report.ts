@@ -63,6 +63,11 @@ const PLAIN_WORDS: readonly (readonly [message: RegExp, reason: string])[] = [
     /alert handshake failure/,
     'the server requires a client certificate (REDIS_TLS_CERT and REDIS_TLS_KEY), or another cipher',
   ],
+  [/alert certificate expired/, 'for the server, the client certificate (REDIS_TLS_CERT) has expired'],
+  [
+    /alert (bad certificate|certificate unknown|certificate revoked|unsupported certificate)/,
+    'the server does not accept the client certificate (REDIS_TLS_CERT)',
+  ],
   [/alert unknown ca/, 'the server does not trust the CA of the client certificate (REDIS_TLS_CERT)'],
   [/:wrong version number:/, 'the server does not speak TLS'],
 ]
