@@ -1,4 +1,5 @@
 import { isObject } from './read-decision.ts'
+import { textOf } from './response-text.ts'
 import { type FieldError, ServiceError } from './service-error.ts'
 
 export type Json = Readonly<Record<string, unknown>>
@@ -39,7 +40,7 @@ export class HttpService {
       redirect: 'error',
       signal,
     })
-    const text = await response.text()
+    const text = await textOf(response)
     if (response.status === 204) return {}
     const answer = parseObject(text)
     if (answer === undefined) throw new Error(`${this.#url}${path} answered ${response.status} without JSON`)

@@ -56,6 +56,18 @@ const FAILURES: [string, Answer, object][] = [
     (_, response) => problem(response, 401, 'unauthorized'),
     { code: 'unauthorized', status: 401 },
   ],
+  [
+    'the answer does not end',
+    (_, response) => {
+      const part = 'x'.repeat(1_000_000)
+      const send = () => {
+        while (!response.destroyed && response.write(part));
+      }
+      response.on('drain', send)
+      send()
+    },
+    { message: expect.stringMatching(/\/check(\/batch)? answered more than 16777216 bytes/) },
+  ],
   ['the connection breaks', (_, response) => void response.destroy(), { name: 'TypeError' }],
   [
     'the bucket store is unavailable',
