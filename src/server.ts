@@ -17,7 +17,7 @@ import { ignoreLostPrimary } from './processes/front-process.ts'
 import { endHandovers, instanceHealth, instanceMetrics, othersKnowPolicies } from './processes/instance-queries.ts'
 import { MetricsReports } from './processes/metrics-reports.ts'
 import { ParentLink } from './processes/parent-link.ts'
-import { stopOnRequest } from './processes/shutdown.ts'
+import { type StopRequest, stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
 import { type Env, readEnv } from './settings/env.ts'
 import { listenFault } from './settings/host.ts'
@@ -76,15 +76,23 @@ const grpcListeners =
 const otherListeners = [...additionalListeners, ...[...respListeners, ...grpcListeners].map(({ listener }) => listener)]
 const listeners = [app.server, ...otherListeners]
 
+/** Until when a stop serves open connections, by `performance.now()`. */
+let servedUntilMs = Number.POSITIVE_INFINITY
+const drain = ({ drainMs, replaced }: StopRequest) => {
+  servedUntilMs = Math.min(servedUntilMs, performance.now() + drainMs)
+  front.drain(replaced)
+}
+
 let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
-  async ({ drainMs, replaced, orphaned }) => {
-    front.drain(replaced)
+  async request => {
+    const { replaced, orphaned } = request
+    drain(request)
     // node:cluster throws if the server is closed before its reply to `listen` arrives.
     await listening.catch(() => undefined)
     if (replaced) listeners.forEach(stopAccepting)
     if (replaced) grpc?.goAway()
-    await drained(listeners, drainMs)
+    await drained(listeners, () => servedUntilMs)
     // How long what waits at the start of a stop may wait for its turn, in ms.
     const waitingMs = env.SHUTDOWN_TIMEOUT_MS / 5
     if (!replaced && !orphaned) await endHandovers(parent, waitingMs)
@@ -97,7 +105,13 @@ stopOnRequest(
     await tracer?.close()
     await reports.sendFinal()
   },
-  { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, beforeForcedExit: () => reports.sendFinal(), logger },
+  {
+    parent,
+    timeoutMs: env.SHUTDOWN_TIMEOUT_MS,
+    onSooner: drain,
+    beforeForcedExit: () => reports.sendFinal(),
+    logger,
+  },
 )
 
 try {

@@ -9,10 +9,12 @@ export function stopAccepting(server: Server): void {
   Server.prototype.close.call(server)
 }
 
-/** Resolves when no client is connected, at the latest after `limitMs`. */
-export async function drained(servers: readonly Server[], limitMs: number): Promise<void> {
+/**
+ * Resolves when no client is connected.
+ * @param untilMs when it resolves at the latest, by `performance.now()`; asked again and again
+ */
+export async function drained(servers: readonly Server[], untilMs: () => number): Promise<void> {
   const counts = servers.map(server => promisify(server.getConnections.bind(server)))
   const connections = async () => (await Promise.all(counts.map(count => count()))).reduce((sum, count) => sum + count)
-  const deadline = performance.now() + limitMs
-  while (performance.now() < deadline && (await connections()) > 0) await sleep(POLL_MS)
+  while (performance.now() < untilMs() && (await connections()) > 0) await sleep(POLL_MS)
 }

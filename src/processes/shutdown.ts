@@ -21,6 +21,8 @@ interface ShutdownOptions {
   readonly parent: ParentLink | undefined
   /** Time limit of the stop, in ms. After it, the process exits with 1. */
   readonly timeoutMs: number
+  /** Called when the whole instance stops, or the parent is lost, after the process was told to stop because it is replaced. */
+  readonly onSooner?: (request: StopRequest) => void
   /** What the process still has to report if the time limit ends it. */
   readonly beforeForcedExit?: () => Promise<void>
   readonly logger: Logger
@@ -41,13 +43,16 @@ export function stopOnRequest(
   stop: (request: StopRequest) => Promise<void>,
   options: ShutdownOptions,
 ): (reason: StopReason) => void {
-  const { parent, timeoutMs, beforeForcedExit, logger } = options
+  const { parent, timeoutMs, onSooner, beforeForcedExit, logger } = options
   let isStopping = false
+  let isReplaced = false
   const log = (fields: object, message: string) => logger[parent === undefined ? 'info' : 'debug'](fields, message)
 
   const begin = (reason: StopReason, request: StopRequest = { drainMs: 0, replaced: false, orphaned: false }) => {
-    // During a stop, only the time limit can change, and only to a shorter one.
+    // During a stop, only its times can change, and only to shorter ones.
     if (request.orphaned || !isStopping) limitTo(request.orphaned ? Math.min(timeoutMs, ORPHAN_TIMEOUT_MS) : timeoutMs)
+    if (isReplaced && !request.replaced) onSooner?.(request)
+    isReplaced = request.replaced
     if (isStopping) return
     isStopping = true
     log({ reason }, 'stopping')

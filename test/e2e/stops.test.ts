@@ -95,6 +95,24 @@ describe('a stop', () => {
   })
 })
 
+it('a stop during a replacement does not wait for the idle clients of the process that leaves', async () => {
+  const service = await Service.start({ env: { WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '120000' } })
+  const [asking, idle] = [0, 1].map(() => connect(Number(new URL(service.url).port), '127.0.0.1')) as [Socket, Socket]
+  const answerTo = async (socket: Socket) => {
+    socket.write('GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    return String((await once(socket, 'data'))[0])
+  }
+  try {
+    await answerTo(idle)
+    service.process.kill('SIGHUP')
+    await eventually(async () => expect(await answerTo(asking)).toMatch(/\r\nconnection: close\r\n/i))
+    expectCleanEnd(await endOf(service))
+  } finally {
+    for (const socket of [asking, idle]) socket.destroy()
+    await service.stop()
+  }
+})
+
 /** What the connection of a stranger may do. */
 const STRANGERS: Readonly<Record<string, (socket: Socket) => void>> = {
   'sends nothing': () => undefined,
