@@ -117,7 +117,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     clearTimeout(this.#respawn)
     const children = [...this.#exits.keys()]
     await Promise.all(children.map(child => this.#stop(child, { drainMs, replaced: false })))
-    return children.every(endedInOrder)
+    return children.every(child => endedInOrder(child) || this.#unstartable.has(child))
   }
 
   #spawn(): void {
@@ -140,7 +140,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       this.#onExit(child, performance.now() - startedAt)
     })
     this.#exits.set(child, exit)
-    this.emit('spawned', child)
+    // Without file descriptors or memory for it, there is no process, and nothing to send to.
+    if (child.pid !== undefined) this.emit('spawned', child)
   }
 
   #onExit(child: ChildProcess, uptimeMs: number): void {

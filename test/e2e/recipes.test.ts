@@ -10,6 +10,7 @@ import { Client } from '../support/client.ts'
 import { ClientPackage } from '../support/client-package.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeModel, finish, say, UNKNOWN_MODEL } from '../support/fake-model.ts'
+import { decision, FakeService } from '../support/fake-service.ts'
 import { freePort } from '../support/free-port.ts'
 import { itShows } from '../support/readme.ts'
 import { recipe } from '../support/recipe.ts'
@@ -157,6 +158,28 @@ describe('the recipe for a gateway for a model', () => {
     await expect(asked).rejects.toThrow('aborted')
     await stopped
     await eventually(async () => expect(await remaining('tokens:eve')).toBe(10_000 - PROMPT_TOKENS))
+  })
+
+  it('releases what it reserves for a client that has disconnected meanwhile, and asks no model', async () => {
+    const client = new AbortController()
+    const held = new FakeService(({ method, body: { key } }, response) => {
+      if (method === 'DELETE') return void response.writeHead(204).end()
+      client.abort()
+      // The gateway has the end of the connection before the answer.
+      asked.catch(() =>
+        response.end(JSON.stringify({ id: 'held', expiresAt: new Date().toISOString(), ...decision(key) })),
+      )
+    })
+    await held.start()
+    const noModel = `http://127.0.0.1:${await freePort()}`
+    const url = await start('model-gateway', 'express', {
+      'http://127.0.0.1:11434': noModel,
+      'http://127.0.0.1:8080': held.url,
+    })
+    const asked = ask(url, 'dan', {}, client.signal)
+    await expect(asked).rejects.toThrow('aborted')
+    await eventually(() => expect(held.calls.map(({ method }) => method)).toEqual(['POST', 'DELETE']))
+    await held.stop()
   })
 
   it('charges nothing if the model refuses the request', async () => {

@@ -147,6 +147,8 @@ it('the supervisor replaces a process that dies repeatedly after pauses that dou
 it('the supervisor retries when a process cannot be started', async () => {
   const starts = [() => run(CHILD), () => run(CHILD, '/nowhere'), () => run(CHILD)]
   const child = await given(() => (starts.shift() ?? (() => run(CHILD)))())
+  const spawned: ChildProcess[] = []
+  child.on('spawned', process => spawned.push(process))
   const first = pidOf(child)
   process.kill(first, 'SIGKILL')
   await eventually(() => {
@@ -154,6 +156,7 @@ it('the supervisor retries when a process cannot be started', async () => {
     expect(pidOf(child)).not.toBe(0)
   })
   expect(pidOf(child)).not.toBe(first)
+  expect(spawned).toEqual([child.current])
 })
 
 it('the supervisor stops a process in an orderly way even if its successor is not ready yet', async () => {
@@ -194,6 +197,16 @@ it.each([
 ])('a process stops %s', async (_, code, inOrder) => {
   const child = await given(code)
   expect(await child.stop()).toBe(inOrder)
+})
+
+it('a process stops in order also if its successor has just found that it cannot start', async () => {
+  const failing = `process.on('SIGTERM', () => process.exit(1)); process.send({ type: 'cannot-start', reason: 'no tokens' })`
+  const codes = [CHILD, failing]
+  const child = await given(() => run(codes.shift() ?? CHILD))
+  const found = once(child, 'message')
+  void child.replace(0)
+  expect(await found).toMatchObject([{ type: 'cannot-start' }, child.current])
+  expect(await child.stop()).toBe(true)
 })
 
 it('a process stops not in order, if it has to be killed', async () => {
