@@ -16,8 +16,8 @@ const SMALL_BATCH = 32
 const MAX_CHECKS_IN_SMALL = 500
 
 /**
- * The weight of the checks that begin after their deadline in one turn of the event loop. This process decides them by itself, which takes it
- * several times as long as a check of the store.
+ * The weight of the late checks that begin in one turn of the event loop. The process decides them without the store, which costs it several
+ * times as much.
  */
 const MAX_LATE_CHECKS = 100
 
@@ -43,7 +43,7 @@ interface Batch {
 export class BatchTurns {
   readonly #small: Admission
   readonly #large: Admission
-  /** Their checks do not ask the store, so they end in the turn of the event loop in which they begin. */
+  /** Late batches. Their checks do not ask the store, so a batch ends in the turn of the event loop in which it begins. */
   readonly #late: Admission
   readonly #maxWaiting: number
   #isDraining = false

@@ -11,7 +11,7 @@ export function stopAccepting(server: Server): void {
 
 /**
  * Resolves when no client is connected.
- * @param untilMs when it resolves at the latest, by `performance.now()`; asked again and again
+ * @param untilMs when it resolves at the latest, by `performance.now()`. That can change meanwhile
  */
 export async function drained(servers: readonly Server[], untilMs: () => number): Promise<void> {
   const counts = servers.map(server => promisify(server.getConnections.bind(server)))

@@ -1,4 +1,4 @@
-import { dropInHurry } from '../lib/drop-in-hurry.ts'
+import { dropWhileClosing } from '../lib/drop-while-closing.ts'
 import { Turns } from '../lib/turns.ts'
 import { BYTES_PER_TURN } from './paced-reading.ts'
 
@@ -24,9 +24,9 @@ export class LargeRequests {
   readonly #large = new Turns()
   readonly #huge = new Turns(HUGE_PACE)
 
-  /** @param hurry aborts when the process has to end soon; requests that wait for long then are dropped */
-  constructor(hurry: AbortSignal) {
-    dropInHurry(hurry, () => this.#dropWaiting())
+  /** @param closing aborts when the process is about to close; requests that wait for long then are dropped */
+  constructor(closing: AbortSignal) {
+    dropWhileClosing(closing, () => this.#dropWaiting())
   }
 
   /**

@@ -174,7 +174,7 @@ export function buildApp(deps: AppDependencies): App {
     route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.hurry, memory) })
+  addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.closing, memory) })
   return {
     server: app.server,
     listen: options => app.listen(options),

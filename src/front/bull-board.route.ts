@@ -13,8 +13,8 @@ import { retryAllFailed, retryFailed } from './retry-failed.ts'
 export interface BullBoardRouteOptions {
   /** The queues to show. Rejects while the policy store is unavailable. */
   boardQueues(): Promise<readonly Queue[]>
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
 }
 
 const BASE_PATH = '/admin/queues'
@@ -53,11 +53,11 @@ const RETRY_ONE = /^\/admin\/queues\/api\/queues\/(?<queue>[a-z0-9-]+)\/(?<job>(
  * `/admin/queues`: Bull Board. It has no access control of its own, so only allowed requests reach it.
  * @see https://github.com/felixmosh/bull-board
  */
-export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (app, { boardQueues, hurry }) => {
+export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (app, { boardQueues, closing }) => {
   const pages = new HtmlPages({
     install: async inner => installBoard(inner, await boardQueues().catch(unavailable)),
     isStatic: path => path.startsWith(`${BASE_PATH}/static/`),
-    hurry,
+    closing,
   })
   app.addHook('onClose', () => pages.close())
 

@@ -9,7 +9,7 @@ import { LargeRequests } from '../connections/large-requests.ts'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
 import { withDeadline } from '../lib/deadline.ts'
-import { dropInHurry } from '../lib/drop-in-hurry.ts'
+import { dropWhileClosing } from '../lib/drop-while-closing.ts'
 import { shareRun } from '../lib/share-runs.ts'
 import { version } from '../lib/version.ts'
 import { CallLog } from '../observability/call-log.ts'
@@ -74,7 +74,7 @@ export interface Front {
   start(othersKnowPolicies: () => Promise<boolean>): Promise<void>
   /** The process will end. @param isReplaced whether another one of the instance takes its place, so that the instance stays ready */
   drain(isReplaced: boolean): void
-  /** Ends all waits for outcomes of changes, and lets nothing wait for long for its turn any more. */
+  /** The process is about to close: waits for outcomes of changes end, and what waits long for its turn is refused. */
   endWaits(): void
   /** Closes every connection. */
   close(): Promise<void>
@@ -108,10 +108,10 @@ export function composeFront(
   const hangTimeoutMs = Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS)
   const { bucketRedis, configRedis, subscriber } = openConnections(env, hangTimeoutMs, logger)
   const drain = new AbortController()
-  const hurry = new AbortController()
+  const closing = new AbortController()
   const stop = new AbortController()
   // Every part of the process listens to them. By default, Node.js warns of more than ten.
-  setMaxListeners(0, drain.signal, hurry.signal)
+  setMaxListeners(0, drain.signal, closing.signal)
   const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)), () => {
     quotaFound()
     // A store that cannot be inspected is reported by the circuit breaker.
@@ -125,7 +125,7 @@ export function composeFront(
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, tracing, logger, loggedKey }
-  const insight = composeInsight({ redis: bucketRedis, hurry: hurry.signal, ...shared })
+  const insight = composeInsight({ redis: bucketRedis, closing: closing.signal, ...shared })
   const checks = composeCheck({
     redis: bucketRedis,
     hangTimeoutMs,
@@ -134,7 +134,7 @@ export function composeFront(
     catchUp: partition => changes.catchUp(partition),
     ...shared,
   })
-  dropInHurry(hurry.signal, () => checks.batchTurns.dropWaiting())
+  dropWhileClosing(closing.signal, () => checks.batchTurns.dropWaiting())
   const changes = composeConfigChange({ redis: configRedis, subscriber, policiesLoaded, queuesInspected, ...shared })
 
   const inspectStores = async () => {
@@ -153,10 +153,10 @@ export function composeFront(
     }),
     isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
     calls: new CallLog({ logger, loggedKey }),
-    largeRequests: new LargeRequests(hurry.signal),
+    largeRequests: new LargeRequests(closing.signal),
     memory: heldMemory(),
     drain: drain.signal,
-    hurry: hurry.signal,
+    closing: closing.signal,
     tracing,
   }
   const requestPolicies = new RequestPolicies(policies)
@@ -204,11 +204,11 @@ export function composeFront(
     drain: isReplaced => {
       drain.abort()
       if (isReplaced) return
-      hurry.abort()
+      closing.abort()
       stop.abort()
     },
     endWaits: () => {
-      hurry.abort()
+      closing.abort()
       changes.endWaits()
     },
     close: async () => {

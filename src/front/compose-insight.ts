@@ -37,8 +37,8 @@ interface InsightOptions {
   readonly redis: RedisClient
   readonly env: Env
   readonly observer: InsightObserver
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
   readonly logger: Logger
 }
 
@@ -50,7 +50,7 @@ export interface InsightParts {
   close(): Promise<void>
 }
 
-export function composeInsight({ redis, env, observer, hurry, logger }: InsightOptions): InsightParts {
+export function composeInsight({ redis, env, observer, closing, logger }: InsightOptions): InsightParts {
   const keepsKeys = env.LOG_KEYS !== 'none'
   const outcomes = new RedisOutcomeStore(redis, env.KEY_PREFIX)
   const keyCounts = new RedisKeyCountStore(redis, env.KEY_PREFIX)
@@ -94,8 +94,8 @@ export function composeInsight({ redis, env, observer, hurry, logger }: InsightO
     },
     routes: {
       // Each with reads of its own: a plot of checks does not wait for lists of keys.
-      outcomes: new OutcomeHistory({ store: outcomes, reads: new PacedReads(hurry), now: Date.now }),
-      topKeys: keepsKeys ? new TopKeys({ store: keyCounts, reads: new PacedReads(hurry), now: Date.now }) : undefined,
+      outcomes: new OutcomeHistory({ store: outcomes, reads: new PacedReads(closing), now: Date.now }),
+      topKeys: keepsKeys ? new TopKeys({ store: keyCounts, reads: new PacedReads(closing), now: Date.now }) : undefined,
       denials: keepsKeys ? denials : undefined,
     },
     start: () => {

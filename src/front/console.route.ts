@@ -26,14 +26,14 @@ const PAGE_FIELDS = {
 const FOREVER = 'private, max-age=31536000, immutable'
 
 export interface ConsoleRouteOptions {
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
 }
 
 /** `GET /console`: the page for operators. All that it shows comes from the HTTP API. `GET /` leads there. */
-export const consoleRoute: FastifyPluginAsync<ConsoleRouteOptions> = async (app, { hurry }) => {
+export const consoleRoute: FastifyPluginAsync<ConsoleRouteOptions> = async (app, { closing }) => {
   const files = new ConsoleFiles()
-  const turns = new ResponseTurns(hurry)
+  const turns = new ResponseTurns(closing)
   const options = {
     config: { access: 'admin', asksForPassword: true },
     schema: { hide: true, querystring: {} },

@@ -7,7 +7,7 @@ const NOTHING = {
   health: {},
   metrics: {},
   board: {},
-  hurry: new AbortController().signal,
+  closing: new AbortController().signal,
 } as RouteDependencies
 
 /** The OpenAPI document of all routes, committed as docs/openapi.json. */

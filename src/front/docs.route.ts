@@ -16,23 +16,23 @@ const DOCUMENTS = {
 }
 
 export interface DocsRouteOptions {
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
 }
 
 /**
  * `GET /openapi.json`; `GET /docs/errors.md`, to which the OpenAPI document refers; and `GET /docs`: Swagger UI.
  * @see https://github.com/swagger-api/swagger-ui
  */
-export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { hurry }) => {
+export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { closing }) => {
   const pages = new HtmlPages({
     install: inner => installSwaggerUi(inner, BASE_PATH, DOCUMENTS.api().bytes),
     isStatic: () => true,
-    hurry,
+    closing,
   })
   app.addHook('onClose', () => pages.close())
 
-  const turns = new ResponseTurns(hurry)
+  const turns = new ResponseTurns(closing)
   const serve = (url: string, open: () => ProjectDocument) =>
     app.get(url, { schema: { hide: true } }, async (request, reply) => {
       await turns.next(request)

@@ -53,8 +53,8 @@ interface HtmlPagesOptions {
   readonly install: (app: FastifyInstance) => Promise<void>
   /** Whether the file at a path never changes. */
   readonly isStatic: (path: string) => boolean
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
 }
 
 /**
@@ -72,7 +72,7 @@ export class HtmlPages {
 
   constructor(options: HtmlPagesOptions) {
     this.#options = options
-    this.#turns = new ResponseTurns(options.hurry)
+    this.#turns = new ResponseTurns(options.closing)
   }
 
   async request(request: FastifyRequest): Promise<Page> {

@@ -5,8 +5,8 @@ import type { RouteDocs } from '../http/route-docs.ts'
 export interface MetricsRouteOptions {
   /** Merged metrics of all front processes, as Prometheus text in UTF-8. */
   scrape(): Promise<Buffer>
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
 }
 
 /** @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
@@ -20,8 +20,8 @@ const DOCS: RouteDocs = {
 }
 
 /** `GET /metrics`. Concurrent requests share one scrape and its bytes, and are answered in turns, since it can be large. */
-export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape, hurry }) => {
-  const turns = new ResponseTurns(hurry)
+export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape, closing }) => {
+  const turns = new ResponseTurns(closing)
   let scraped: Promise<Buffer> | undefined
   const shared = () => {
     scraped ??= scrape().finally(() => {

@@ -31,15 +31,15 @@ type CheckOptions = BatchRouteOptions &
 export interface RouteDependencies extends CheckOptions, ConfigOptions, CommandRoutesOptions {
   readonly insight: StatsRouteOptions & TopRouteOptions & DenialsRouteOptions
   readonly health: HealthRoutesOptions
-  readonly metrics: Omit<MetricsRouteOptions, 'hurry'>
-  readonly board: Omit<BullBoardRouteOptions, 'hurry'>
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  readonly metrics: Omit<MetricsRouteOptions, 'closing'>
+  readonly board: Omit<BullBoardRouteOptions, 'closing'>
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
 }
 
 /** Every route of the service. */
 export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
-  const { hurry } = deps
+  const { closing } = deps
   app.register(checkRoutes, deps)
   app.register(batchRoute, deps)
   app.register(groupRoute, deps)
@@ -56,8 +56,8 @@ export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
   app.register(topRoute, deps.insight)
   app.register(denialsRoute, { ...deps.insight, reads: deps.reads })
   app.register(healthRoutes, deps.health)
-  app.register(metricsRoute, { ...deps.metrics, hurry })
-  app.register(bullBoardRoute, { ...deps.board, hurry })
-  app.register(consoleRoute, { hurry })
-  app.register(docsRoute, { hurry })
+  app.register(metricsRoute, { ...deps.metrics, closing })
+  app.register(bullBoardRoute, { ...deps.board, closing })
+  app.register(consoleRoute, { closing })
+  app.register(docsRoute, { closing })
 }

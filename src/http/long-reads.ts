@@ -44,17 +44,17 @@ export class LongReads {
     export: new Admission({ maxWeight: MAX_AT_ONCE, maxWaiting: MAX_WAITING }),
   }
   readonly #parts = new Turns(PACE)
-  readonly #hurry: AbortSignal
+  readonly #closing: AbortSignal
   readonly #memory: SharedBound
 
   /**
-   * @param hurry aborts when the process has to end soon; reads that wait then are refused, since they would delay its stop
+   * @param closing aborts when the process is about to close; reads that wait then are refused, since they would delay its stop
    * @param memory that all clients share
    */
-  constructor(hurry: AbortSignal, memory: SharedBound) {
-    this.#hurry = hurry
+  constructor(closing: AbortSignal, memory: SharedBound) {
+    this.#closing = closing
     this.#memory = memory
-    hurry.addEventListener('abort', () => {
+    closing.addEventListener('abort', () => {
       for (const reads of Object.values(this.#reads)) reads.dropAll()
     })
   }
@@ -79,13 +79,13 @@ export class LongReads {
    */
   async begin({ kind, request }: LongReadOptions): Promise<LongRead> {
     const reads = this.#reads[kind]
-    if (!this.#hurry.aborted) await turnIn(reads, request, () => this.#refusal(kind))
+    if (!this.#closing.aborted) await turnIn(reads, request, () => this.#refusal(kind))
     else if (!reads.tryBegin(1)) throw draining()
     return new LongRead({ request, parts: this.#parts, memory: this.#memory, leave: () => reads.end(1) })
   }
 
   #refusal(kind: LongReadKind): Problem {
-    if (this.#hurry.aborted) return draining()
+    if (this.#closing.aborted) return draining()
     return new Problem('overloaded', `more than ${MAX_WAITING} ${kind}s wait for their turn; try again`)
   }
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { draining } from '../lib/draining.ts'
-import { dropInHurry } from '../lib/drop-in-hurry.ts'
+import { dropWhileClosing } from '../lib/drop-while-closing.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 
@@ -20,14 +20,14 @@ const PACE: ResponsePace = { perSecond: 200, burst: 50, maxWaiting: 200 }
 export class ResponseTurns {
   readonly #turns: Turns
   readonly #maxWaiting: number
-  readonly #hurry: AbortSignal
+  readonly #closing: AbortSignal
 
-  /** @param hurry aborts when the process has to end soon; requests that wait for long then are refused */
-  constructor(hurry: AbortSignal, pace = PACE) {
+  /** @param closing aborts when the process is about to close; requests that wait for long then are refused */
+  constructor(closing: AbortSignal, pace = PACE) {
     this.#turns = new Turns(pace)
     this.#maxWaiting = pace.maxWaiting
-    this.#hurry = hurry
-    dropInHurry(hurry, () => this.#turns.dropAll())
+    this.#closing = closing
+    dropWhileClosing(closing, () => this.#turns.dropAll())
   }
 
   /**
@@ -45,12 +45,12 @@ export class ResponseTurns {
    * @throws as `next`
    */
   async nextStep(request: FastifyRequest): Promise<void> {
-    if (this.#hurry.aborted) throw this.#refusal()
+    if (this.#closing.aborted) throw this.#refusal()
     await this.next(request)
   }
 
   #refusal(): Problem {
-    if (this.#hurry.aborted) return draining()
+    if (this.#closing.aborted) return draining()
     return new Problem('overloaded', `more than ${this.#maxWaiting} requests wait for this resource; try again`)
   }
 }

@@ -11,14 +11,14 @@ const BURST_MS = 10
  * event loop, at a pace.
  */
 export class PacedReads {
-  readonly #hurry: AbortSignal
+  readonly #closing: AbortSignal
   #last: Promise<unknown> = Promise.resolve()
   /** When the pace allows the next part, by `performance.now()`. */
   #dueMs = 0
 
-  /** @param hurry aborts when the process has to end soon; no part waits then, since it would delay the stop */
-  constructor(hurry: AbortSignal) {
-    this.#hurry = hurry
+  /** @param closing aborts when the process is about to close; no part waits then, since it would delay the stop */
+  constructor(closing: AbortSignal) {
+    this.#closing = closing
   }
 
   run<T>(read: () => Promise<T>): Promise<T> {
@@ -30,7 +30,7 @@ export class PacedReads {
   /** Resolves when so many rows may be handled. */
   async nextPart(rows: number): Promise<void> {
     const waitMs = this.#dueMs - performance.now()
-    if (waitMs > 0 && !this.#hurry.aborted) await sleep(waitMs)
+    if (waitMs > 0 && !this.#closing.aborted) await sleep(waitMs)
     else await nextTurn()
     this.#dueMs = Math.max(this.#dueMs, performance.now() - BURST_MS) + rows / ROWS_PER_MS
   }

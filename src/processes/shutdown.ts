@@ -21,7 +21,7 @@ interface ShutdownOptions {
   readonly parent: ParentLink | undefined
   /** Time limit of the stop, in ms. After it, the process exits with 1. */
   readonly timeoutMs: number
-  /** Called when the whole instance stops, or the parent is lost, after the process was told to stop because it is replaced. */
+  /** Called if the process stops because it is replaced, and meanwhile the whole instance stops or the parent is lost. */
   readonly onSooner?: (request: StopRequest) => void
   /** What the process still has to report if the time limit ends it. */
   readonly beforeForcedExit?: () => Promise<void>

@@ -140,7 +140,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       this.#onExit(child, performance.now() - startedAt)
     })
     this.#exits.set(child, exit)
-    // Without file descriptors or memory for it, there is no process, and nothing to send to.
+    // A process that the system could not start, for want of file descriptors, has no channel for messages.
     if (child.pid !== undefined) this.emit('spawned', child)
   }
 

@@ -172,14 +172,14 @@ describe('the recipe for a gateway for a model', () => {
     })
     await held.start()
     const noModel = `http://127.0.0.1:${await freePort()}`
-    const url = await start('model-gateway', 'express', {
-      'http://127.0.0.1:11434': noModel,
-      'http://127.0.0.1:8080': held.url,
-    })
-    const asked = ask(url, 'dan', {}, client.signal)
-    await expect(asked).rejects.toThrow('aborted')
-    await eventually(() => expect(held.calls.map(({ method }) => method)).toEqual(['POST', 'DELETE']))
-    await held.stop()
+    const services = { 'http://127.0.0.1:11434': noModel, 'http://127.0.0.1:8080': held.url }
+    const asked = ask(await start('model-gateway', 'express', services), 'dan', {}, client.signal)
+    try {
+      await expect(asked).rejects.toThrow('aborted')
+      await eventually(() => expect(held.calls.map(({ method }) => method)).toEqual(['POST', 'DELETE']))
+    } finally {
+      await held.stop()
+    }
   })
 
   it('charges nothing if the model refuses the request', async () => {

@@ -28,8 +28,8 @@ export interface ImportRouteOptions {
   readonly submitter: CommandSubmitter
   readonly staging: ImportStaging
   readonly reader: Pick<StateReader, 'states' | 'keys'>
-  /** Aborts when the process has to end soon: what waits for long then is refused. */
-  readonly hurry: AbortSignal
+  /** Aborts when the process is about to close: what waits for long then is refused. */
+  readonly closing: AbortSignal
   readonly importMaxBytes: number
   readonly requestSpans: Pick<RequestSpans, 'traceparentOf'>
   readonly logger: Logger
@@ -42,8 +42,8 @@ const DRY_RUN_PACE = { perSecond: 200, burst: 1, maxWaiting: 100 }
 
 /** `POST /config/import`: replaces the policies of all keys in a file, and deletes those that it prunes. */
 export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async (app, options) => {
-  const { submitter, staging, reader, hurry, importMaxBytes, requestSpans, logger } = options
-  const turns = new ResponseTurns(hurry, DRY_RUN_PACE)
+  const { submitter, staging, reader, closing, importMaxBytes, requestSpans, logger } = options
+  const turns = new ResponseTurns(closing, DRY_RUN_PACE)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(MEDIA_TYPE, (request, payload, done) => {
     const problem = compressionFault(request) ?? announcedTooLarge(Number(request.headers['content-length']))

@@ -63,7 +63,7 @@ const PLAIN_WORDS: readonly (readonly [message: RegExp, reason: string])[] = [
     /alert handshake failure/,
     'the server requires a client certificate (REDIS_TLS_CERT and REDIS_TLS_KEY), or another cipher',
   ],
-  [/alert certificate expired/, 'for the server, the client certificate (REDIS_TLS_CERT) has expired'],
+  [/alert certificate expired/, 'the server says that the client certificate (REDIS_TLS_CERT) has expired'],
   [
     /alert (bad certificate|certificate unknown|certificate revoked|unsupported certificate)/,
     'the server does not accept the client certificate (REDIS_TLS_CERT)',

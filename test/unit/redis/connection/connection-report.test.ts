@@ -37,7 +37,7 @@ it.each([
     'the server requires a client certificate (REDIS_TLS_CERT and REDIS_TLS_KEY), or another cipher',
   ],
   ['tlsv1 alert unknown ca', 'the server does not trust the CA of the client certificate (REDIS_TLS_CERT)'],
-  ['sslv3 alert certificate expired', 'for the server, the client certificate (REDIS_TLS_CERT) has expired'],
+  ['sslv3 alert certificate expired', 'the server says that the client certificate (REDIS_TLS_CERT) has expired'],
   ['sslv3 alert bad certificate', 'the server does not accept the client certificate (REDIS_TLS_CERT)'],
   ['wrong version number', 'the server does not speak TLS'],
   ['tlsv1 alert protocol version', 'the TLS handshake failed: tlsv1 alert protocol version'],
