@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -161,23 +162,27 @@ describe('the recipe for a gateway for a model', () => {
   })
 
   it('releases what it reserves for a client that has disconnected meanwhile, and asks no model', async () => {
-    const client = new AbortController()
     const held = new FakeService(({ method, body: { key } }, response) => {
       if (method === 'DELETE') return void response.writeHead(204).end()
-      client.abort()
-      // The gateway has the end of the connection before the answer.
-      asked.catch(() =>
+      void leave().then(() =>
         response.end(JSON.stringify({ id: 'held', expiresAt: new Date().toISOString(), ...decision(key) })),
       )
     })
     await held.start()
     const noModel = `http://127.0.0.1:${await freePort()}`
     const services = { 'http://127.0.0.1:11434': noModel, 'http://127.0.0.1:8080': held.url }
-    const asked = ask(await start('model-gateway', 'express', services), 'dan', {}, client.signal)
+    const url = await start('model-gateway', 'express', services)
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    const leave = async () => {
+      await once(socket.destroy(), 'close')
+      // The gateway answers this after it has learned of the end of that connection.
+      await fetch(url)
+    }
     try {
-      await expect(asked).rejects.toThrow('aborted')
+      socket.write('POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-user: dan\r\ncontent-length: 0\r\n\r\n')
       await eventually(() => expect(held.calls.map(({ method }) => method)).toEqual(['POST', 'DELETE']))
     } finally {
+      socket.destroy()
       await held.stop()
     }
   })
