@@ -18,10 +18,13 @@ local floor, fmod, max, min, format = math.floor, math.fmod, math.max, math.min,
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 
+-- The quotient of two integers, rounded up. Dividing rounds it to the nearest double, which may be the next integer already, but never lies
+-- below the one before.
 local function ceil_div(a, b)
-  local rest = fmod(a, b)
-  if rest == 0 then return a / b end
-  return (a - rest) / b + 1
+  local quotient = a / b
+  local whole = quotient - quotient % 1
+  if whole * b < a then return whole + 1 end
+  return whole
 end
 
 -- A product beyond 2^53 is rounded, but never below 2^53, which is more than was ever spent.
