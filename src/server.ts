@@ -21,6 +21,7 @@ import { type StopRequest, stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
 import { type Env, readEnv } from './settings/env.ts'
 import { listenFault } from './settings/host.ts'
+import { inspectionTimeoutMs } from './settings/inspection-timeout.ts'
 import { loadTracer } from './tracing/load-tracer.ts'
 
 process.title = 'throttler front'
@@ -44,7 +45,7 @@ if (connections < MAX_CONNECTIONS) {
     `the open file limit is low: this process accepts at most ${connections} connections instead of ${MAX_CONNECTIONS}`,
   )
 }
-const askHealth = instanceHealth(parent, env.REDIS_TIMEOUT_MS)
+const askHealth = instanceHealth(parent, inspectionTimeoutMs(env))
 const slots = new ConnectionSlots({ max: connections, onClosed: () => front.metrics.connectionClosed() })
 const app = buildApp({
   ...front.app,

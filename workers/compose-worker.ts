@@ -16,6 +16,7 @@ import { RedisImportStaging } from '../src/redis/policies/import-staging.ts'
 import { RedisPolicyReader } from '../src/redis/policies/policy-reader.ts'
 import { policyStoreInspection } from '../src/redis/policies/policy-store-inspection.ts'
 import type { Env } from '../src/settings/env.ts'
+import { inspectionTimeoutMs } from '../src/settings/inspection-timeout.ts'
 import type { Tracer } from '../src/tracing/tracer.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
@@ -93,7 +94,7 @@ export function composeWorker(env: Env, logger: Logger, tracer?: Tracer): Worker
   const inspectStore = policyStoreInspection(redis, {
     keyPrefix,
     hasUser: configTarget(env).username !== undefined,
-    timeoutMs: env.REDIS_TIMEOUT_MS,
+    timeoutMs: inspectionTimeoutMs(env),
   })
   const close = async () => {
     ends.stop()

@@ -19,6 +19,9 @@ const MAX_BATCH = 256
 /** The least weight of a group, and that of a call on a reservation. */
 const MIN_WEIGHT = 4
 
+/** How many times as much as a check of a key a hold of it costs, with its end. */
+const HOLD_WEIGHT = 4
+
 interface ReservationQueueOptions {
   /** The store that holds the key's bucket now. */
   storeOf(key: string): KeyStore
@@ -48,7 +51,7 @@ export class ReservationQueue {
       // All keys of a group are in the same part of the store.
       storeOf: ({ checks: [first], hold }) =>
         hold === undefined ? storeOf(first?.key ?? '') : storeOfReservation(hold.id),
-      weightOf: ({ checks }) => Math.max(MIN_WEIGHT, weightOfGroup(checks)),
+      weightOf: group => Math.max(MIN_WEIGHT, weightOfGroup(group)),
       call: (store, groups) => store.checkAll(groups),
     })
     this.#settlements = new BatchedCalls({
@@ -90,6 +93,7 @@ export class ReservationQueue {
   }
 }
 
-function weightOfGroup(checks: CheckGroup['checks']): number {
-  return checks.reduce((weight, { policy }) => weight + limitWeight(policy), 0)
+function weightOfGroup({ checks, hold }: CheckGroup): number {
+  const weight = checks.reduce((sum, { policy }) => sum + limitWeight(policy), 0)
+  return hold === undefined ? weight : HOLD_WEIGHT * weight
 }

@@ -32,6 +32,7 @@ import { claimLayout, LayoutMismatch } from '../redis/policies/layout.ts'
 import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import { policyStoreInspection } from '../redis/policies/policy-store-inspection.ts'
 import type { Env } from '../settings/env.ts'
+import { inspectionTimeoutMs } from '../settings/inspection-timeout.ts'
 import type { Tracing } from '../tracing/tracer.ts'
 import { explainStoreFailure } from './explain-store-failure.ts'
 import { tracedEnforcement } from './traced-enforcement.ts'
@@ -133,7 +134,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     inspectStore: policyStoreInspection(redis, {
       keyPrefix,
       hasUser: configTarget(env).username !== undefined,
-      timeoutMs: env.REDIS_TIMEOUT_MS,
+      timeoutMs: inspectionTimeoutMs(env),
     }),
     explainFailure: explainStoreFailure(failureReasonOf(redis)),
     queueWatch,

@@ -50,8 +50,8 @@ const MAX_CLOSING_BODIES_MS = 1_500
 /** How long a scrape waits for the queues, in ms. */
 const SCRAPE_PATIENCE_MS = 500
 
-/** The shortest interval between two inspections of the stores for `/health`, in ms. */
-const HEALTH_INTERVAL_MS = 250
+/** The shortest interval between two inspections of the stores for `/health` and `/metrics`, in ms. */
+const INSPECTION_INTERVAL_MS = 250
 
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
@@ -120,6 +120,7 @@ export function composeFront(
   const metrics: FrontMetrics = new FrontMetrics({
     policies: () => policies.size,
     circuitState: () => CIRCUIT_STATES[checks.store.circuit],
+    isConfigStoreUp: async () => (await stores()).configStore === 'up',
     queueJobs: () => withDeadline(changes.queue.countJobs(), SCRAPE_PATIENCE_MS),
     queueWaitsMs: () => changes.queueWatch.waitsMs,
   })
@@ -137,10 +138,10 @@ export function composeFront(
   dropWhileClosing(closing.signal, () => checks.batchTurns.dropWaiting())
   const changes = composeConfigChange({ redis: configRedis, subscriber, policiesLoaded, queuesInspected, ...shared })
 
-  const inspectStores = async () => {
+  const stores = shareRun(async () => {
     const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
     return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })
-  }
+  }, INSPECTION_INTERVAL_MS)
 
   /** What every protocol uses. */
   const common = {
@@ -187,7 +188,7 @@ export function composeFront(
     grpc: { ...common, stop: stop.signal, service: rateLimits, observer: metrics.grpcRequests, logger },
     metrics,
     isReady: () => changes.isLoaded() && !stop.signal.aborted,
-    stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
+    stores,
     resumeQueueWatch: observations => changes.queueWatch.resume(observations),
     start: async othersKnowPolicies => {
       const { isLoaded, loadedSteps } = changes

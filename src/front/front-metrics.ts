@@ -28,6 +28,8 @@ export interface FrontGauges {
   policies(): number
   /** 0 closed, 1 half-open, 2 open. */
   circuitState(): number
+  /** Whether the policy store accepts changes. */
+  isConfigStoreUp(): Promise<boolean>
   /** Jobs in the command queues, by state. Rejects while the policy store is unavailable. */
   queueJobs(): Promise<Readonly<Record<string, number>>>
   /** By partition, how long its queue of commands has had the same first command. */
@@ -128,6 +130,15 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
     this.#gauge('throttler_circuit_state', 'Circuit to the bucket store: 0 closed, 1 half-open, 2 open', () =>
       gauges.circuitState(),
     )
+    new Gauge({
+      name: 'throttler_config_store_up',
+      help: 'Whether the policy store accepts changes: 1, or 0 if a process finds that it does not',
+      aggregator: 'min',
+      registers: [this.registry],
+      async collect() {
+        this.set((await gauges.isConfigStoreUp()) ? 1 : 0)
+      },
+    })
     new Gauge({
       name: 'throttler_queue_jobs',
       help: 'Jobs in the command queues, by state',

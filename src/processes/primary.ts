@@ -10,6 +10,7 @@ import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
 import { childVariables, readEnv } from '../settings/env.ts'
+import { inspectionTimeoutMs } from '../settings/inspection-timeout.ts'
 import { announceService } from './announce-service.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { FrontFleet } from './front-fleet.ts'
@@ -77,7 +78,7 @@ try {
       forkFront(childVariables({ ...FRONT_ALLOCATOR, ...portVariables(ports), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
     maxWaitingConnections: maxConnections(readOwnLimits()),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
-    healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_GRACE_MS,
+    healthTimeoutMs: inspectionTimeoutMs(env) + REPORT_GRACE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
     onAboutToListen: release,
     onQuotaFound: () => parent?.send({ type: 'quota-found' }),

@@ -57,8 +57,8 @@ export class BullCommandQueue implements CommandQueue {
   /** Jobs of all queues together, by state. */
   async countJobs(): Promise<Record<JobState, number>> {
     const sum = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 }
-    for (const queue of await this.queues()) {
-      const counts = await queue.getJobCounts(...JOB_STATES)
+    const queues = await this.queues()
+    for (const counts of await Promise.all(queues.map(queue => queue.getJobCounts(...JOB_STATES)))) {
       for (const state of JOB_STATES) sum[state] += counts[state] ?? 0
     }
     return sum

@@ -6,6 +6,7 @@ import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
+import { StoreProxy } from '../support/store-proxy.ts'
 
 const PROCESSES = 2
 const POLLERS = 16
@@ -98,5 +99,50 @@ describeWithRedis('/health', () => {
         circuit: 'closed',
       })
     })
+  })
+})
+
+describeWithRedis('a policy store of its own', () => {
+  let policies: RedisServer
+  let proxy: StoreProxy
+  let admin: Redis
+  let api: Service
+  let client: Client
+  beforeAll(async () => {
+    policies = await RedisServer.start()
+    proxy = await StoreProxy.start(policies.url)
+    admin = new Redis(policies.url)
+    api = await Service.start({ env: { REDIS_URL: policies.url, CONFIG_REDIS_URL: proxy.url } })
+    client = new Client(api.url)
+  })
+  afterAll(async () => {
+    await api?.stop()
+    admin?.disconnect()
+    await proxy?.stop()
+    await policies?.stop()
+  })
+
+  const seen = async () => {
+    const [{ body }, { text: metrics }] = await Promise.all([client.get('/health'), client.get('/metrics')])
+    return { state: body.configStore, metric: /^throttler_config_store_up (.*)$/m.exec(metrics)?.[1], metrics }
+  }
+
+  it('is up although it is too far away for checks', async () => {
+    proxy.latencyMs = 75
+    await client.put('far', { capacity: 1 })
+    for (let i = 0; i < 4; i++) {
+      const { metrics, ...found } = await seen()
+      expect(found).toEqual({ state: 'up', metric: '1' })
+      expect(metrics).toContain('throttler_queue_jobs{state="waiting"} 0')
+      await sleep(300)
+    }
+    proxy.latencyMs = 0
+  })
+
+  it('is down while it can only be read, for /health and for /metrics', async () => {
+    await admin.config('SET', 'min-replicas-to-write', '1')
+    await eventually(async () => expect(await seen()).toMatchObject({ state: 'down', metric: '0' }))
+    await admin.config('SET', 'min-replicas-to-write', '0')
+    await eventually(async () => expect(await seen()).toMatchObject({ state: 'up', metric: '1' }))
   })
 })

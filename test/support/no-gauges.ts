@@ -4,6 +4,7 @@ import type { FrontGauges } from '../../src/front/front-metrics.ts'
 export const NO_GAUGES: FrontGauges = {
   policies: () => 0,
   circuitState: () => 0,
+  isConfigStoreUp: async () => true,
   queueJobs: async () => ({}),
   queueWaitsMs: () => new Map(),
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import { OutageClock } from '../../../src/check/outage-clock.ts'
 import {
+  type CheckGroup,
   type CheckObserver,
   type GroupReading,
   type KeyStore,
@@ -76,13 +77,12 @@ function guarded(store: KeyStore): CircuitBreakerStore {
 }
 
 const check = (...keys: string[]) => checkBy(policy, ...keys)
-const checkBy = (policy: Policy, ...keys: string[]) =>
-  replyTo<GroupReading>(onReading =>
-    queue.checkAll(
-      { checks: keys.map(key => ({ key, policy, tokens: 1 })), shadowed: keys.map(() => false) },
-      onReading,
-    ),
-  )
+const checkBy = (policy: Policy, ...keys: string[]) => ask(groupOf(policy, keys))
+const groupOf = (policy: Policy, keys: readonly string[]): CheckGroup => ({
+  checks: keys.map(key => ({ key, policy, tokens: 1 })),
+  shadowed: keys.map(() => false),
+})
+const ask = (group: CheckGroup) => replyTo<GroupReading>(onReading => queue.checkAll(group, onReading))
 const idIn = (parity: 0 | 1): ReservationId => {
   for (let i = 0; ; i++) {
     const id = reservationId(`key ${i}`, 'a'.repeat(22))
@@ -121,6 +121,17 @@ describe('the calls on reservations of one turn of the event loop', () => {
     const keys = Array.from({ length: 16 }, (_, i) => `a${i}`)
     await Promise.all([...Array.from({ length: 17 }, () => check(...keys)), check('a')])
     expect(stores[0].calls).toEqual(['checkAll 16', 'checkAll 2'])
+  })
+})
+
+describe('reservations of many keys', () => {
+  it('are fewer in a call than checks of them, since a hold costs more than a check', async () => {
+    const keys = Array.from({ length: 16 }, (_, i) => `a${i}`)
+    const id = idIn(0)
+    const named = keys.map(key => ({ key, tokens: 1 }))
+    const hold = { id, named, ttlMs: 1_000, onExpiry: 'release' as const, fingerprint: 'f' }
+    await Promise.all(Array.from({ length: 5 }, () => ask({ ...groupOf(policy, keys), hold })))
+    expect(stores[0].calls).toEqual(['checkAll 4', 'checkAll 1'])
   })
 })
 

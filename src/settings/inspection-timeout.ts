@@ -1,0 +1,9 @@
+import type { Env } from './env.ts'
+
+/** A policy store that is far away works, although no check could wait for it. In ms. */
+const MIN_TIMEOUT_MS = 400
+
+/** How long an inspection of the stores for `/health` and `/metrics` waits for the policy store, in ms. */
+export function inspectionTimeoutMs({ REDIS_TIMEOUT_MS }: Pick<Env, 'REDIS_TIMEOUT_MS'>): number {
+  return Math.max(MIN_TIMEOUT_MS, REDIS_TIMEOUT_MS)
+}
