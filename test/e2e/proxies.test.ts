@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect as connectHttp2 } from 'node:http2'
 import { createServer as createTcpServer, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { clientKey } from '../../clients/typescript/src/index.ts'
 import { Client } from '../support/client.ts'
@@ -27,6 +30,7 @@ describeWithHaproxy('behind HAProxy', () => {
 function itLimits(proxy: ReverseProxy): void {
   describe('by address', () => itLimitsByAddress(proxy))
   describe('by verified key', () => itLimitsByVerifiedKey(proxy))
+  describeLong('in a burst', () => itLimitsBursts(proxy))
   describeLong('expensive requests', () => itLimitsExpensiveRequests(proxy))
   describeLong('with a stale token', () => itPassesWithStaleToken(proxy))
   describeLong('behind another proxy', () => itLimitsBehindAnotherProxy(proxy))
@@ -43,6 +47,10 @@ async function expectToPassSoon(url: string): Promise<void> {
 
 const CAPACITY = 3
 const ATTEMPTS = 12
+/** A process of its own: this one is the application too, which must not delay its answers. */
+const BURST = fileURLToPath(new URL('../support/burst.mjs', import.meta.url))
+const AT_ONCE = 1_000
+
 const attempts = Array.from({ length: ATTEMPTS }, (_, i) => i)
 const OWNERS: Readonly<Record<string, string>> = { 'acme-key-1': 'acme', 'acme-key-2': 'acme', 'globex-key': 'globex' }
 
@@ -119,6 +127,16 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
       for (const socket of sockets) socket.destroy()
       hanging.close()
     }
+  })
+}
+
+function itLimitsBursts(proxy: ReverseProxy): void {
+  const proxied = given(proxy, 'in a burst')
+
+  it('the proxy passes no more than the limit of requests that arrive at the same moment', async () => {
+    await new Client(proxied().service.url).request('DELETE', '/buckets/ip%3A127.0.0.1')
+    const { stdout } = await promisify(execFile)('node', [BURST, proxied().url, String(AT_ONCE)])
+    expect(JSON.parse(stdout)).toEqual({ 200: CAPACITY, 429: AT_ONCE - CAPACITY })
   })
 }
 

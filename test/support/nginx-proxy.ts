@@ -44,13 +44,16 @@ export class NginxProxy {
   }
 }
 
+/** A burst of a test needs three for each of its requests. */
+const CONNECTIONS = 8_192
+
 /** Writes a configuration with this `http { … }`, whose files are all in the directory. Resolves with the arguments that use it. */
 export async function configureNginx(directory: string, http: string): Promise<readonly string[]> {
   const file = join(directory, 'nginx.conf')
   const own = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(kind => `${kind}_temp_path ${directory};`)
   await writeFile(
     file,
-    `daemon off; pid ${directory}/pid; events {}\nhttp { access_log off; ${own.join(' ')}\n${http}\n}`,
+    `daemon off; pid ${directory}/pid; events { worker_connections ${CONNECTIONS}; }\nhttp { access_log off; ${own.join(' ')}\n${http}\n}`,
   )
   return ['-p', directory, '-c', file, '-e', 'stderr']
 }

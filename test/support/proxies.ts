@@ -28,6 +28,7 @@ export const STALE_TOKEN = 'a-token-that-was-replaced'
 /** What a recipe can do, and the heading that describes it. */
 const VARIANTS = {
   'by address': '## By address',
+  'in a burst': '## By address',
   'expensive requests': '## By address',
   'with a stale token': '## By address',
   'behind another proxy': '## Behind another proxy',
@@ -63,6 +64,9 @@ const keepsTimeouts = process.env['TEST_LONG'] !== undefined
 const TIMEOUTS = keepsTimeouts ? {} : { '500ms': '5s' }
 const LUA_TIMEOUTS = keepsTimeouts ? {} : { 'TIMEOUT_MS = 6500': 'TIMEOUT_MS = 20000' }
 
+/** So few that a test can use them up. */
+const FEW_CONNECTIONS = { 'maxconn 5000': 'maxconn 50', 'maxconn 2000': 'maxconn 20' }
+
 const portOf = (address: string) => new URL(`http://${address}`).port
 
 export const NGINX: ReverseProxy = {
@@ -89,6 +93,7 @@ function unchanged(file: string): string {
 /** The changes to the first configuration that the recipe describes. */
 const nginxVariants: Readonly<Record<Variant, (file: string) => string>> = {
   'by address': unchanged,
+  'in a burst': unchanged,
   'expensive requests': file => replaceAll(file, { 'deny=403;': `deny=403&tokens=${EXPENSIVE};` }),
   'with a stale token': file =>
     replaceAll(file, {
@@ -119,9 +124,7 @@ export const HAPROXY: ReverseProxy = {
       'bind :80': `bind ${listen}\n    bind ${listenForProxy} accept-proxy`,
       '127.0.0.1:8080': service,
       '127.0.0.1:3000': application,
-      // So few that a test can use them up.
-      'maxconn 5000': 'maxconn 50',
-      'maxconn 2000': 'maxconn 20',
+      ...(variant !== 'in a burst' && FEW_CONNECTIONS),
       ...TIMEOUTS,
     }
     const lua = haproxyActions[variant](action)
@@ -135,6 +138,7 @@ export const HAPROXY: ReverseProxy = {
 /** The changes to the first actions that the recipe describes. */
 const haproxyActions: Readonly<Record<Variant, (lua: string) => string>> = {
   'by address': unchanged,
+  'in a burst': unchanged,
   'expensive requests': lua => replaceAll(lua, { '?deny=403': `?deny=403&tokens=${EXPENSIVE}` }),
   'with a stale token': lua =>
     replaceAll(lua, {
@@ -147,6 +151,7 @@ const haproxyActions: Readonly<Record<Variant, (lua: string) => string>> = {
 /** The additions to the first configuration that the recipe describes. */
 const haproxyVariants: Readonly<Record<Variant, (file: string) => string>> = {
   'by address': unchanged,
+  'in a burst': unchanged,
   'expensive requests': unchanged,
   'with a stale token': unchanged,
   'behind another proxy': file => {
