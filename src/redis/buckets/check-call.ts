@@ -41,13 +41,13 @@ function runsOf(checks: readonly BucketCheck[], policies: NumberedPolicies): str
     const { limits } = policy
     let end = start + 1
     while (checks[end]?.policy.limits === limits && checks[end]?.tokens === tokens) end++
-    runs.push(`${policies.numberOf(policy)} ${askedText(policy, tokens)} ${end - start}`)
+    runs.push(`${policies.numberOf(policy)},${askedText(policy, tokens)},${end - start}`)
     start = end
   }
-  return runs.join(' ')
+  return `[${runs.join()}]`
 }
 
 function askedText({ definition }: Policy, tokens: number): string {
-  if (tokens < 0) return `${-tokens}-`
-  return chargesDenials(definition, tokens) ? `${tokens}+` : `${tokens}`
+  if (tokens < 0) return `"${-tokens}-"`
+  return chargesDenials(definition, tokens) ? `"${tokens}+"` : `${tokens}`
 }

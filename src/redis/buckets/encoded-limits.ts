@@ -45,14 +45,15 @@ function encode(limits: Limits, nowMs: number): Encoding {
 }
 
 function limitsText(limits: Limits, nowMs: number): string {
-  return limits.map(limit => encodedLimit(limit, nowMs)).join(' ')
+  return `[${limits.map(limit => encodedLimit(limit, nowMs)).join()}]`
 }
 
 function encodedLimit(limit: CompiledLimit, nowMs: number): string {
   const { id, unitsPerToken, capacityUnits, capacity, isShadow } = limit
   const unitsPerMs = limit.kind === undefined ? limit.unitsPerMs : 0
-  const numbers = [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' ')
-  return `${numbers}${isShadow ? 's' : ''}${encodedKind(limit, nowMs)}`
+  const numbers = [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join()
+  const other = `${isShadow ? 's' : ''}${encodedKind(limit, nowMs)}`
+  return other === '' ? `[${numbers}]` : `[${numbers},"${other}"]`
 }
 
 function encodedKind(limit: CompiledLimit, nowMs: number): string {

@@ -19,6 +19,6 @@ export class NumberedPolicies {
 
   /** As the scripts read them. */
   get text(): string {
-    return this.#policies.map(encodedLimits).join(';')
+    return `[${this.#policies.map(encodedLimits).join()}]`
   }
 }

@@ -9,7 +9,7 @@
                        The hold is "-", or for a reservation "ttl:charged:new:tokens:check:tokens:check…": its time to live in ms, 1 if it is
                        charged when it expires, otherwise 0, 1 if no earlier request can have its id, otherwise 0, and for each of its keys
                        the tokens, and the number of its check in the group, or 0 if it has none
-  ARGV[2]              the limits of each policy, separated by ";", see limits.lua
+  ARGV[2]              the limits of the policies as JSON, see limits.lua
 
   Returns a string of big-endian doubles: for each group a code, a number, and what its checks find, as check.lua returns it; then notes as those
   of check.lua. Codes:

@@ -3,10 +3,10 @@
   the reasons. Its parts come before it, see redis/scripts.ts: where its keys are, the layout of buckets, the reply, and limits.
 
   keys[keys_from + i]  the bucket of check i
-  ARGV[1]              the runs, in order: "policy tokens count policy tokens count …", where the next `count` checks
-                       ask policy number `policy` (from 1) for `tokens`. If "+" follows the tokens, they are charged although a check
-                       is denied; if "-" follows them, they are given back, see overdraft.lua
-  ARGV[2]              the limits of each policy, separated by ";", see limits.lua
+  ARGV[1]              the runs, in order, as JSON: [policy, tokens, count, policy, tokens, count, …], where the next `count` checks
+                       ask policy number `policy` (from 1) for `tokens`. If these are the text "n+", they are charged although a check
+                       is denied; if they are "n-", they are given back, see overdraft.lua
+  ARGV[2]              the limits of the policies as JSON, see limits.lua
 
   Returns a string of big-endian doubles: for each check, for each limit of its policy, the units spent after the check, debt included, or
   −1 − units if the check was denied, or would have been by this shadow limit; after those of a quota, the ms until its period ends, and the length of that period.
@@ -73,17 +73,17 @@ local function check_simply(first, last, limits, tokens)
   end
 end
 
-local policies, last = read_policies(ARGV[2]), 0
-for policy, asked, count in string.gmatch(ARGV[1], '(%d+) (%S+) (%d+)') do
-  -- Not a number if "+" or "-" follows the tokens.
-  local limits, first, tokens = policies[tonumber(policy)], last + 1, tonumber(asked)
-  last = last + tonumber(count)
-  if tokens and is_simple(limits) then
-    check_simply(first, last, limits, tokens)
+local policies, runs, last = read_policies(ARGV[2]), cjson.decode(ARGV[1]), 0
+for i = 1, #runs, 3 do
+  local limits, asked, first = policies[runs[i]], runs[i + 1], last + 1
+  last = last + runs[i + 2]
+  local is_plain = type(asked) == 'number'
+  if is_plain and is_simple(limits) then
+    check_simply(first, last, limits, asked)
   else
     general = general or general_functions()
-    if tokens then
-      for index = first, last do general.check(index, limits, tokens) end
+    if is_plain then
+      for index = first, last do general.check(index, limits, asked) end
     else
       general.buckets().overdraft(asked, limits, first, last)
     end

@@ -7,7 +7,7 @@
                        0 to tell its state; 1 to settle it or 2 to release it; or 3 to extend it, with the time to live from now in ms, or 0
                        for that of its start. The keys are "policy:tokens,policy:tokens,…": the number of the policy in force, or 0 if it has no
                        limits, and the tokens to settle
-  ARGV[2]              the limits of each policy, separated by ";", see limits.lua
+  ARGV[2]              the limits of the policies as JSON, see limits.lua
 
   Returns a string of big-endian doubles: for each call a code, a number, and for each key the tokens settled, the tokens charged (−1 if
   the reservation holds nothing of the key), and how many reservations of the key this call found expired. Of an expired reservation, the

@@ -26,7 +26,7 @@ const FEBRUARY =
 
 it('a token bucket is encoded by its numbers, and a quota by the boundaries of its present and its neighbouring periods', () => {
   now = '2026-02-28T07:59:59.999Z'
-  expect(encodedLimits(policy)).toBe(`${limits[0]?.id} 1000 1 10000 10 ${id} 1 0 10 10q${JANUARY}`)
+  expect(encodedLimits(policy)).toBe(`[[${limits[0]?.id},1000,1,10000,10],[${id},1,0,10,10,"q${JANUARY}"]]`)
 })
 
 it('the boundaries follow the clock into the next period, and back', () => {
@@ -50,17 +50,19 @@ it('with two calendars, each is known throughout', () => {
 it('a shadow limit of either kind is marked', () => {
   const { timeZone: _, anchor: __, ...quota } = quotaOf({ period: 'hour', shadow: true })
   const policy = policyOf('x', { limits: [limitOf(), limitOf({ name: 'b', shadow: true }), quota] })
-  expect(encodedLimits(policy)).toMatch(/ 1000 1 10000 10 \d+ 1000 1 10000 10s \d+ 1 0 10 10sq3600000$/)
+  expect(encodedLimits(policy)).toMatch(
+    /,1000,1,10000,10\],\[\d+,1000,1,10000,10,"s"\],\[\d+,1,0,10,10,"sq3600000"\]\]$/,
+  )
 })
 
 it('a concurrency limit is marked', () => {
   const policy = policyOf('x', { limits: [{ kind: 'concurrency', name: 'jobs', capacity: 5 }] })
-  expect(encodedLimits(policy)).toMatch(/^\d+ 1 0 5 5c$/)
+  expect(encodedLimits(policy)).toMatch(/^\[\[\d+,1,0,5,5,"c"\]\]$/)
 })
 
 it('minutes and hours have a length only', () => {
   const { timeZone: _, anchor: __, ...quota } = quotaOf({ period: 'hour' })
-  expect(encodedLimits(policyOf('x', { limits: [quota] }))).toMatch(/ 1 0 10 10q3600000$/)
+  expect(encodedLimits(policyOf('x', { limits: [quota] }))).toMatch(/,1,0,10,10,"q3600000"\]\]$/)
 })
 
 it('what is prepared is not computed again in the same period', () => {
