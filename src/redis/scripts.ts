@@ -20,15 +20,16 @@ function read(name: string): string {
 
 /** Parts of the scripts of buckets, in order: what every call needs, what few calls need, and what very few need. */
 const COMMON_PARTS = ['clock', 'reply', 'limits']
+const COMPACT_PARTS = ['names', 'compact']
 const UNCOMMON_PARTS = ['quota', 'concurrency']
 const EXTENDED_PARTS = [
   ...['extended', 'bucket-lifetime', 'bucket-layout', 'charges', 'shortfalls', 'expiries', 'holds'],
   ...['held-alone', 'held-same', 'other-entries', 'overdraft', 'bucket', 'general'],
 ]
 
-/** Most checks need less than the part `compact`, most calls on reservations no more than that. */
-const CHECK_PARTS = [...COMMON_PARTS, 'uncommon', 'compact', ...UNCOMMON_PARTS, ...EXTENDED_PARTS]
-const PARTS_WITH_COMPACT = [...COMMON_PARTS, 'compact', 'uncommon', ...UNCOMMON_PARTS, ...EXTENDED_PARTS]
+/** Most checks need less than the parts for compact buckets, most calls on reservations no more than that. */
+const CHECK_PARTS = [...COMMON_PARTS, 'uncommon', ...COMPACT_PARTS, ...UNCOMMON_PARTS, ...EXTENDED_PARTS]
+const PARTS_WITH_COMPACT = [...COMMON_PARTS, ...COMPACT_PARTS, 'uncommon', ...UNCOMMON_PARTS, ...EXTENDED_PARTS]
 const RESERVATION_PARTS = [...PARTS_WITH_COMPACT, 'records', 'call-arguments']
 
 /** What uncommon calls on reservations need. */
@@ -76,7 +77,7 @@ export const replaceScript = load('replace', 'wrong-type', 'event-mark', 'denial
 export const missingRightScript = load('missing-right')
 export const readTogetherScript = load('read-together', 'denial')
 export const returnAbandonedScript = load('return-abandoned')
-export const readQuotaCountsScript = load('read-quota-counts', 'clock')
+export const readQuotaCountsScript = load('read-quota-counts', 'clock', 'names')
 export const evictBucketsScript = load('evict-buckets')
 export const addDenialsScript = load('add-denials')
 export const addKeyCountsScript = load('add-key-counts')

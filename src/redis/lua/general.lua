@@ -3,11 +3,22 @@
   arithmetic, with the reasons. Buckets with other entries, holds or debt are for bucket.lua.
 ]]
   local buckets, kinds
+  local noted = 0
 
   -- The kind of a limit by its letter; see limits.lua.
   local function kind_of(letter)
     kinds = kinds or { q = quota_kind(), c = concurrency_kind() }
     return kinds[letter]
+  end
+
+  -- What a limit is besides a token bucket that denies; see limits.lua.
+  local function read_text(limits, limit, text)
+    if string.sub(text, 1, 1) == 's' then limit.is_shadow, text = true, string.sub(text, 2) end
+    if text == '' then return end
+    limits.has_kinds = true
+    limit.kind = kind_of(string.sub(text, 1, 1))
+    limit.is_unspent = limit.kind.is_unspent
+    if not limit.kind.read(limit, text) then limits.is_undecidable = true end
   end
 
   local function note(index, value)
@@ -146,6 +157,7 @@
 
   local general = {
     kind_of = kind_of,
+    read_text = read_text,
     note = note,
     note_held = note_held,
     note_expired = note_expired,

@@ -13,16 +13,6 @@
 
   A kind that nothing is spent of has only `is_unspent`, `read` and `append`.
 ]]
-local function read_text(limits, limit, text)
-  if string.sub(text, 1, 1) == 's' then limit.is_shadow, text = true, string.sub(text, 2) end
-  if text == '' then return end
-  general = general or general_functions()
-  limits.has_kinds = true
-  limit.kind = general.kind_of(string.sub(text, 1, 1))
-  limit.is_unspent = limit.kind.is_unspent
-  if not limit.kind.read(limit, text) then limits.is_undecidable = true end
-end
-
 local function read_policy(policy)
   -- own: how many of them are spent of
   local limits = { own = 0 }
@@ -30,7 +20,10 @@ local function read_policy(policy)
     local id, units_per_token, per_ms, capacity_units, capacity, text = spread(policy[i])
     local limit =
       { id = id, units_per_token = units_per_token, per_ms = per_ms, capacity_units = capacity_units, capacity = capacity }
-    if text then read_text(limits, limit, text) end
+    if text then
+      general = general or general_functions()
+      general.read_text(limits, limit, text)
+    end
     if limit.is_unspent then limits.has_unspent = true else limits.own = limits.own + 1 end
     limits[i] = limit
   end

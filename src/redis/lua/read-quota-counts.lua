@@ -1,5 +1,5 @@
 --[[
-  Reads the buckets among these that have an entry of a quota; see bucket-layout.lua. Constants are those of clock.lua, which comes before it.
+  Reads the buckets among these that have an entry of a quota; see bucket-layout.lua. Constants are those of clock.lua and names.lua, which come before it.
 
   KEYS  buckets
   Returns for each bucket its value in hexadecimal digits, without what reservations hold, and the time in ms when it expires; '' and 0
