@@ -22,10 +22,14 @@ const BASE_PATH = '/admin/queues'
 /** Of a value that is refused. */
 const MAX_SHOWN_CHARACTERS = 100
 
+/** Also of a name that is too long for the router of Bull Board, or that is not inside the directory of its files. */
+const NOTHING_THERE = new Set([403, 404, 414])
+
 /** Bounds what Bull Board does not. Its page asks for at most 50 jobs at once; thousands would stall checks. */
 const BoardQuery = Type.Object({
   page: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
   jobsPerPage: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+  status: Type.Optional(Type.String({ pattern: '^[a-z-]*$' })),
 })
 
 /** How the page shows the queue of a partition. The types of Bull Board do not declare `allowCompletedRetries`. */
@@ -73,8 +77,7 @@ export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (
         const queues = await boardQueues().catch(unavailable)
         if (request.method === 'PUT') return retry(request, reply, queues).catch(mapStoreErrors)
         const page = await pages.request(request)
-        // A name that is too long for its router is that of no job.
-        if (page.statusCode === 404 || page.statusCode === 414) throw nothingAt(request)
+        if (NOTHING_THERE.has(page.statusCode)) throw nothingAt(request)
         if (page.statusCode === 400) throw refusedQuery(request, page)
         if (page.statusCode >= 500) unavailable(new Error(`Bull Board answered ${page.statusCode}: ${page.rawPayload}`))
         return sendPage(request, reply, { ...page, headers: { ...page.headers, 'cache-control': 'no-store' } })

@@ -120,7 +120,7 @@ export function composeFront(
   const metrics: FrontMetrics = new FrontMetrics({
     policies: () => policies.size,
     circuitState: () => CIRCUIT_STATES[checks.store.circuit],
-    isConfigStoreUp: async () => (await stores()).configStore === 'up',
+    isConfigStoreUp: async () => (await inspectConfigStore()) === undefined,
     queueJobs: () => withDeadline(changes.queue.countJobs(), SCRAPE_PATIENCE_MS),
     queueWaitsMs: () => changes.queueWatch.waitsMs,
   })
@@ -138,10 +138,11 @@ export function composeFront(
   dropWhileClosing(closing.signal, () => checks.batchTurns.dropWaiting())
   const changes = composeConfigChange({ redis: configRedis, subscriber, policiesLoaded, queuesInspected, ...shared })
 
-  const stores = shareRun(async () => {
-    const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
+  const inspectConfigStore = shareRun(() => changes.inspectStore(), INSPECTION_INTERVAL_MS)
+  const inspectStores = async () => {
+    const [store, configStore] = await Promise.all([checks.inspectStore(), inspectConfigStore()])
     return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })
-  }, INSPECTION_INTERVAL_MS)
+  }
 
   /** What every protocol uses. */
   const common = {
@@ -188,7 +189,7 @@ export function composeFront(
     grpc: { ...common, stop: stop.signal, service: rateLimits, observer: metrics.grpcRequests, logger },
     metrics,
     isReady: () => changes.isLoaded() && !stop.signal.aborted,
-    stores,
+    stores: shareRun(inspectStores, INSPECTION_INTERVAL_MS),
     resumeQueueWatch: observations => changes.queueWatch.resume(observations),
     start: async othersKnowPolicies => {
       const { isLoaded, loadedSteps } = changes

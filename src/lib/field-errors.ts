@@ -86,7 +86,8 @@ function shownNumber(value: number): string {
   return value > 0 ? `more than ${Number.MAX_SAFE_INTEGER}` : `less than ${Number.MIN_SAFE_INTEGER}`
 }
 
-function shown(value: unknown): string {
+/** What was given, as a problem repeats it to the caller: short, and without what is in it. */
+export function shown(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'
   if (typeof value === 'number') return shownNumber(value)

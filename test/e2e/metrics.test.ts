@@ -98,6 +98,8 @@ describe('/metrics', () => {
 
     const after = growingIn(await scrape())
     expect(fallenIn(before, after)).toEqual([])
+    // A process that leaves asks the store nothing more.
+    expect(after.get('throttler_store_errors_total{reason="connection-lost"}')).toBe(0)
     expect(after.get('throttler_process_replacements_total{process="worker",reason="killed"}')).toBe(1)
     expect(before.size).toBeGreaterThan(50)
   })

@@ -2,6 +2,7 @@ import type { DescriptorEntry } from '../../domain/descriptors/descriptor-patter
 import { encodedBytes } from '../../domain/descriptors/descriptor-text.ts'
 import { MalformedMessage, WireReader } from '../../grpc/wire-reader.ts'
 import { type Problem, validationProblem } from '../../lib/errors.ts'
+import { shown } from '../../lib/field-errors.ts'
 import { OVERRIDE_UNITS, type OverrideUnit, UNITS, type Unit } from './units.ts'
 
 export const MAX_DESCRIPTORS = 1_000
@@ -92,7 +93,7 @@ export function invalid(path: string, message: string): Problem {
 export function acceptUnit(path: string, unit: Unit | undefined, given: unknown): OverrideUnit {
   if (unit !== undefined && unit !== 'UNKNOWN') return unit
   const allowed = `must be one of ${OVERRIDE_UNITS.join(', ')}`
-  throw invalid(path, given === undefined ? `is missing; ${allowed}` : `${allowed}; was ${given}`)
+  throw invalid(path, given === undefined ? `is missing; ${allowed}` : `${allowed}; was ${shown(given)}`)
 }
 
 const UNIT_OF_NUMBER = new Map((Object.keys(UNITS) as Unit[]).map(unit => [UNITS[unit] as number, unit]))

@@ -100,7 +100,17 @@ describe('POST /json', () => {
       'validation-failed',
       /^hitsAddend: must be an integer between 0/,
     ],
-    [{ domain: 'a', descriptors: [{ limit: { unit: 'EON' } }] }, 'validation-failed', /limit.unit: .*was EON/],
+    [{ domain: 'a', descriptors: [{ limit: { unit: 'EON' } }] }, 'validation-failed', /limit.unit: .*was "EON"/],
+    [
+      { domain: 'a', descriptors: [{ limit: { unit: { toString: 1, valueOf: 1 } } }] },
+      'validation-failed',
+      /limit.unit: .*was an object/,
+    ],
+    [
+      { domain: 'a', descriptors: [{}], hitsAddend: { toString: 1 } },
+      'validation-failed',
+      /^hitsAddend: must be .*was an object/,
+    ],
     [
       { domain: 'a', descriptors: [{ limit: {} }] },
       'validation-failed',

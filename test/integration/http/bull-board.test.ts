@@ -97,6 +97,19 @@ describe('/admin/queues', () => {
     expect(answer.body.detail).toBe('/query/status: is not allowed; was "zzz"')
   })
 
+  it('refuses a status that is no name', async () => {
+    const answer = await as('secret-of-a-reader').get(`${BASE}/api/queues?activeQueue=${QUEUE}&status=%00`)
+    expect(answer.status).toBe(400)
+    expect(answer.body.detail).toMatch(/^\/query\/status: /)
+  })
+
+  it.each([`/static/${'a'.repeat(300)}`, '/static/....//'])('has nothing at %s', async path => {
+    expect(await as('secret-of-a-reader').get(`${BASE}${path}`)).toMatchObject({
+      status: 404,
+      body: { code: 'not-found' },
+    })
+  })
+
   it.each(['', '/api/queues?status=zzz'])('answers HEAD of %s like GET', async path => {
     const reader = as('secret-of-a-reader')
     const [head, get] = await Promise.all([reader.request('HEAD', BASE + path), reader.get(BASE + path)])
