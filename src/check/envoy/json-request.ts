@@ -1,5 +1,4 @@
 import { type DescriptorPart, encodedText } from '../../domain/descriptors/descriptor-text.ts'
-import { shown } from '../../lib/field-errors.ts'
 import { isObject } from '../../lib/is-object.ts'
 import {
   type AskedDescriptor,
@@ -105,7 +104,7 @@ function integer(path: string, value: unknown, max: bigint): number | undefined 
   // A larger number may have been rounded when the JSON was parsed.
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max) return value
   const asText = max > Number.MAX_SAFE_INTEGER ? `, as text above ${Number.MAX_SAFE_INTEGER}` : ''
-  throw invalid(path, `must be an integer between 0 and ${max}${asText}; was ${shown(value)}`)
+  throw invalid(path, `must be an integer between 0 and ${max}${asText}; was ${JSON.stringify(value)}`)
 }
 
 function boolean(path: string, value: unknown = false): boolean {
