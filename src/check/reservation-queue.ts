@@ -19,7 +19,7 @@ const MAX_BATCH = 256
 /** The least weight of a group, and that of a call on a reservation. */
 const MIN_WEIGHT = 4
 
-/** How many times as much as a check of a key a hold of it costs, with its end. */
+/** What a hold costs the store, with its end, in checks of the same key. */
 const HOLD_WEIGHT = 4
 
 interface ReservationQueueOptions {

@@ -22,7 +22,7 @@ const BASE_PATH = '/admin/queues'
 /** Of a value that is refused. */
 const MAX_SHOWN_CHARACTERS = 100
 
-/** Also of a name that is too long for the router of Bull Board, or that is not inside the directory of its files. */
+/** How Bull Board answers if nothing is at a path: 403 for one outside its files, and 414 for one that is too long for its router. */
 const NOTHING_THERE = new Set([403, 404, 414])
 
 /** Bounds what Bull Board does not. Its page asks for at most 50 jobs at once; thousands would stall checks. */

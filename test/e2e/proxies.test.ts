@@ -47,10 +47,6 @@ async function expectToPassSoon(url: string): Promise<void> {
 
 const CAPACITY = 3
 const ATTEMPTS = 12
-/** A process of its own: this one is the application too, which must not delay its answers. */
-const BURST = fileURLToPath(new URL('../support/burst.mjs', import.meta.url))
-const AT_ONCE = 1_000
-
 const attempts = Array.from({ length: ATTEMPTS }, (_, i) => i)
 const OWNERS: Readonly<Record<string, string>> = { 'acme-key-1': 'acme', 'acme-key-2': 'acme', 'globex-key': 'globex' }
 
@@ -129,6 +125,10 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
     }
   })
 }
+
+/** A process of its own: this one is the application too, which must not delay its answers. */
+const BURST = fileURLToPath(new URL('../support/burst.mjs', import.meta.url))
+const AT_ONCE = 1_000
 
 function itLimitsBursts(proxy: ReverseProxy): void {
   const proxied = given(proxy, 'in a burst')

@@ -1,7 +1,7 @@
 --[[
   What every script of buckets begins with, after the part that says where its keys are: short names, one clock for all of a call, and
-  exact arithmetic. Numbers are integers below 2^53. names.lua has what most checks do not need: each name that a function uses costs every
-  call that creates the function.
+  exact arithmetic. Numbers are integers below 2^53. What most checks do not need is in names.lua: each outer local that a function uses costs
+  something whenever the function is created.
 ]]
 local MAX_UNITS = 2 ^ 53
 local EXPIRY_SLACK_MS = 5

@@ -1,6 +1,6 @@
 --[[
   Reads the limits of policies: for each policy an array of its limits, each [id, unitsPerToken, unitsPerMs, capacityUnits, capacity]. A part
-  of the scripts of buckets. JSON is read several times as fast as a text by patterns.
+  of the scripts of buckets. They are JSON, since `cjson` reads it faster than patterns read a text.
   A limit can have a text as well. That of a shadow limit begins with "s": it counts, and denies nobody.
   A limit of another kind than the token bucket has no units per ms. Its text continues with the letter of its kind and what else it has, and
   it gets a table of functions as its kind:
