@@ -42,6 +42,8 @@ export class FrontFleet {
   readonly #drainMs: number
   /** The processes that have loaded the policies. */
   readonly #knowing = new WeakSet<ChildProcess>()
+  /** Those that were started before the last request to replace all. */
+  readonly #outdated = new WeakSet<ChildProcess>()
 
   constructor(options: FrontFleetOptions) {
     const { size, spawn, stopTimeoutMs, onAboutToListen, onQuotaFound, logger } = options
@@ -74,7 +76,7 @@ export class FrontFleet {
         if (message.type === 'scrape') void this.#answerScrape(message.id, child)
         if (message.type === 'query-health') void this.#answerHealth(message.id, child)
         if (message.type === 'knows-policies') this.#knowing.add(child)
-        if (message.type === 'query-others') this.#answerOthers(message.id, child)
+        if (message.type === 'query-others') this.#answerOthers(message.id, child, slot)
         if (message.type === 'end-handovers') void this.#endHandovers(handovers, message.id, child)
         if (message.type === 'about-to-listen') onAboutToListen()
         if (message.type === 'quota-found') onQuotaFound()
@@ -88,7 +90,12 @@ export class FrontFleet {
   }
 
   /** Replaces the processes one by one. Requests that arrive meanwhile share one further round. */
-  readonly replaceAll = shareNextRun(() => this.#replaceAllNow())
+  replaceAll(): void {
+    for (const { current } of this.#slots) if (current !== undefined) this.#outdated.add(current)
+    void this.#replaceAllNext()
+  }
+
+  readonly #replaceAllNext = shareNextRun(() => this.#replaceAllNow())
 
   async #replaceAllNow(): Promise<void> {
     this.#logger.info('replacing all front processes')
@@ -118,8 +125,11 @@ export class FrontFleet {
     sendTo(asker, { type: 'handovers-ended', id })
   }
 
-  #answerOthers(id: number, asker: ChildProcess): void {
+  #answerOthers(id: number, asker: ChildProcess, slot: SupervisedProcess): void {
     const others = this.#slots.flatMap(({ working }) => working).filter(child => child !== asker)
-    sendTo(asker, { type: 'others', id, knowPolicies: others.some(child => this.#knowing.has(child)) })
+    const knowPolicies = others.some(child => this.#knowing.has(child))
+    sendTo(asker, { type: 'others', id, knowPolicies })
+    // A round waits for the asker, which waits for the policies: perhaps because of a file that has been corrected since it was read.
+    if (knowPolicies && this.#outdated.has(asker)) slot.startAnew(asker)
   }
 }

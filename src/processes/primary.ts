@@ -92,8 +92,8 @@ try {
     if (!(await stopFronts())) throw new OperatorError('a front process did not stop in order')
   }
   stopOnRequest(stop, { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
-  process.on('SIGHUP', () => void fleet.replaceAll())
-  parent?.onMessage(({ type }) => type === 'replace' && void fleet.replaceAll())
+  process.on('SIGHUP', () => fleet.replaceAll())
+  parent?.onMessage(({ type }) => type === 'replace' && fleet.replaceAll())
 
   await fleet.start()
   if (parent === undefined) {

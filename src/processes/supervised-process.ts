@@ -106,6 +106,14 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
 
+  /** Starts another process in place of one that is not ready. A `replace` that waits for that one waits for the new one. */
+  startAnew(child: ChildProcess): void {
+    if (this.#isStopped || child !== this.#current || this.#ready.has(child)) return
+    this.#spawn()
+    this.emit('replaced', 'replaced')
+    void this.#stop(child, { drainMs: 0, replaced: true })
+  }
+
   /** Resolves once all replaced processes have exited. */
   async whenPredecessorsExited(): Promise<void> {
     await Promise.all([...this.#exits].map(([child, exit]) => child !== this.#current && exit))
@@ -204,7 +212,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #successorReady(predecessor: ChildProcess | undefined): Promise<void> {
     return new Promise(resolve => {
       const listener = (message: FromChild, child: ChildProcess) => {
-        if (message.type !== 'ready' || child === predecessor) return
+        if (message.type !== 'ready' || child === predecessor || this.#stopping.has(child)) return
         this.off('message', listener)
         resolve()
       }

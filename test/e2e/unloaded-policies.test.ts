@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
@@ -16,7 +18,7 @@ import { StoreProxy } from '../support/store-proxy.ts'
 const LONG_MS = 3_500
 
 /** Stores a policy that blocks the key `blocked`. */
-async function storeBlocked({ url }: RedisServer): Promise<void> {
+async function storeBlocked({ url }: Pick<RedisServer, 'url'>): Promise<void> {
   const admin = new Redis(url)
   await new StoreChanges(admin).change('blocked', { policy: definitionOf({ mode: 'block' }) })
   admin.disconnect()
@@ -103,6 +105,51 @@ describeWithRedis('a front process that cannot load the policies', () => {
     expect((await client.get('/ready')).status).toBe(503)
     await configRedis.restart()
     await eventually(async () => expect((await client.check('blocked')).body).toMatchObject({ code: 'blocked' }))
+  })
+})
+
+describeWithRedis('a front process that waits for the policies because the file of a secret is wrong', () => {
+  let redis: RedisServer
+  let path: string
+  let api: Service
+  beforeEach(async () => {
+    redis = await RedisServer.start('--requirepass', 'right')
+    path = join(redis.directory, 'url')
+    await givePassword('right')
+    await storeBlocked({ url: withPassword('right') })
+    api = await Service.start({
+      kind: 'api',
+      env: { REDIS_URL_FILE: path, WEB_CONCURRENCY: '2' },
+    })
+    await obeyedByAll([new Client(api.url)], 'blocked', 'blocked')
+  })
+  afterEach(async () => {
+    await api.stop()
+    await redis.stop()
+  })
+
+  const withPassword = (password: string) => redis.url.replace('redis://', `redis://:${password}@`)
+  const givePassword = (password: string) => writeFile(path, withPassword(password))
+
+  it('is started anew by a further signal to replace, and reads the file again', async () => {
+    const before = api.pidsOf('throttler front')
+    await givePassword('wrong')
+    const waits = api.says(/this process waits for them, and the others serve/)
+    api.process.kill('SIGHUP')
+    await waits
+
+    const waitsAgain = api.says(/this process waits for them, and the others serve/)
+    api.process.kill('SIGHUP')
+    await waitsAgain
+    await eventually(() => expect(api.pidsOf('throttler front')).toHaveLength(3))
+    expect(api.pidsOf('throttler front')).toEqual(expect.arrayContaining(before))
+
+    await givePassword('right')
+    const replaced = api.says(/all front processes are replaced/)
+    api.process.kill('SIGHUP')
+    await replaced
+    expect(api.pidsOf('throttler front').filter(pid => before.includes(pid))).toEqual([])
+    await obeyedByAll([new Client(api.url)], 'blocked', 'blocked')
   })
 })
 

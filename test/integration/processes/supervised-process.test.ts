@@ -90,6 +90,27 @@ it('the supervisor counts successors that cannot start apart from crashes, and k
   expect(child.working).toEqual([child.current])
 })
 
+it('the supervisor starts a successor anew that does not become ready, and keeps the predecessor until the new one is', async () => {
+  const late = `process.on('message', () => process.send({ type: 'ready' })); process.send({ type: 'alive' })`
+  const codes = [CHILD, late]
+  const child = await given(() => run(codes.shift() ?? CHILD))
+  const predecessor = child.current
+  const reasons: [string, boolean][] = []
+  child.on('replaced', reason => reasons.push([reason, child.working[0] === predecessor]))
+  const replaced = child.replace(0)
+  const successor = child.current as ChildProcess
+  await once(successor, 'message')
+  child.startAnew(successor)
+  await replaced
+  child.startAnew(child.current as ChildProcess)
+  expect(reasons).toEqual([
+    ['replaced', true],
+    ['replaced', true],
+  ])
+  expect(child.current).not.toBe(successor)
+  expect(child.working).toEqual([child.current])
+})
+
 it('the supervisor knows a replaced process as ready, but not as working, until it has exited', async () => {
   const child = await given(CHILD.replace('process.exit(0)', 'setTimeout(process.exit, 1_000)'))
   const predecessor = child.current
