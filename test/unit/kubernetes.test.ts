@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
@@ -31,6 +31,17 @@ function environmentOf({ env }: Container): Record<string, string> {
   })
   return Object.fromEntries(variables)
 }
+
+it('the documentation copies the example to a place from which it finds the base and the components', () => {
+  const root = new URL('../../', import.meta.url).pathname
+  const text = readFileSync(join(root, 'docs/kubernetes.md'), 'utf8')
+  const [, copied = '', to = ''] = /^cp -r (\S+) (\S+)/m.exec(text) ?? []
+  expect(text).toContain(`kubectl apply -k ${to}\n`)
+  const { resources, components } = parse(readFileSync(join(root, copied, 'kustomization.yaml'), 'utf8'))
+  const [, additional] = /Add `(\S+)` to the `components`/.exec(text) ?? []
+  const missing = [...resources, ...components, additional].filter(path => !existsSync(join(root, to, path)))
+  expect(missing).toEqual([])
+})
 
 describe('the component for other protocols', () => {
   const component = 'components/protocols'
