@@ -106,3 +106,17 @@ describeWithRedis('a store that refuses writes', () => {
     redis.disconnect()
   })
 })
+
+describeWithRedis('a policy store that has another name for a command', () => {
+  it('is down, since changes need it, although it accepts writes', async () => {
+    const server = await RedisServer.start('--rename-command', 'XRANGE', 'OTHER')
+    const variables = { REDIS_URL: server.url.replace('//', '//default:any@'), LOG_LEVEL: 'silent' }
+    const app = await TestApp.start({ url: server.url, stop: () => server.stop() }, { variables })
+    try {
+      const { body } = await app.client.get('/health')
+      expect(body).toMatchObject({ status: 'degraded', store: 'up', configStore: 'down', reason: 'refused' })
+    } finally {
+      await app.close()
+    }
+  })
+})
