@@ -1,11 +1,5 @@
 import { createRequire } from 'node:module'
-import {
-  type DestinationStream,
-  type Logger as PinoLogger,
-  type LoggerOptions as PinoOptions,
-  pino,
-  stdTimeFunctions,
-} from 'pino'
+import { type Logger as PinoLogger, type LoggerOptions as PinoOptions, pino, stdTimeFunctions } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
 import { withoutArguments } from '../lib/without-arguments.ts'
 import { LogStream } from './log-stream.ts'
@@ -39,15 +33,23 @@ export function createLogger({ level, role, fd = process.stdout.fd }: LoggerOpti
     logger.warn({ suppressed: dropped }, 'log lines were dropped: the log could not be written')
   })
   const onTerminal = fd === process.stdout.fd && process.stdout.isTTY
-  const destination = onTerminal ? prettyDestination(stream) : stream
+  const format = onTerminal ? prettyFormat() : (line: string) => line
+  const destination = { write: (line: string) => stream.write(withoutControls(format(line))) }
   const options = { ...safety, level, base: { role, pid: process.pid }, timestamp: stdTimeFunctions.isoTime }
   const logger = pino(options, destination)
   return logger
 }
 
 /** Loaded only on a terminal, since it costs memory in every process. */
-function prettyDestination(stream: DestinationStream): DestinationStream {
+function prettyFormat(): (line: string) => string {
   const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
-  const format = prettyFactory({ ignore: 'pid,hostname' })
-  return { write: line => stream.write(format(line)) }
+  return prettyFactory({ ignore: 'pid,hostname' })
+}
+
+/** Characters that JSON does not escape, and that a terminal may obey: DEL and C1 controls, other line ends, and changes of direction. */
+const CONTROLS = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** The same JSON, with these characters escaped: callers choose them, in keys and paths. */
+function withoutControls(line: string): string {
+  return line.replace(CONTROLS, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -37,6 +37,18 @@ const MAX_PENDING_BYTES = 1024 * 1024
 const lineOf = (n: number) => `${JSON.stringify({ n, text: 'x'.repeat(100) })}\n`
 
 describe('a log', () => {
+  it('has no characters that a terminal obeys, and loses none', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'throttler-log-'))
+    const fd = openSync(join(directory, 'log'), 'a')
+    const key = 'a\u001b[2J\u007f\u009b31m\u2028\u202eb\u2066\\\u009bü→'
+    createLogger({ level: 'info', role: 'test', fd }).info({ key }, key)
+    const text = readFileSync(join(directory, 'log'), 'utf8')
+    expect(text.trim()).toMatch(/^[\p{L}\p{N}\p{P}\p{S} ]+$/u)
+    expect(JSON.parse(text)).toMatchObject({ key, msg: key })
+    closeSync(fd)
+    rmSync(directory, { recursive: true })
+  })
+
   it('is written at once to a file', () => {
     const directory = mkdtempSync(join(tmpdir(), 'throttler-log-'))
     const fd = openSync(join(directory, 'log'), 'a')
