@@ -14,7 +14,7 @@ import { createLogger } from './observability/logger.ts'
 import { healthOfInstance } from './observability/stores-state.ts'
 import { exitWithReport } from './processes/exit-with-report.ts'
 import { ignoreLostPrimary } from './processes/front-process.ts'
-import { endHandovers, instanceHealth, instanceMetrics, othersKnowPolicies } from './processes/instance-queries.ts'
+import { askOthers, endHandovers, instanceHealth, instanceMetrics } from './processes/instance-queries.ts'
 import { MetricsReports } from './processes/metrics-reports.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { type StopRequest, stopOnRequest } from './processes/shutdown.ts'
@@ -116,7 +116,7 @@ stopOnRequest(
 )
 
 try {
-  await front.start(othersKnowPolicies(parent))
+  await front.start(askOthers(parent))
   parent.send({ type: 'about-to-listen' })
   listening = listen()
   await listening

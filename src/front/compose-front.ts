@@ -16,6 +16,7 @@ import { CallLog } from '../observability/call-log.ts'
 import { loggedKeys } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { type StoresState, storesState } from '../observability/stores-state.ts'
+import type { OtherFronts } from '../processes/messages.ts'
 import type { QueueObservation } from '../queues/queue-watch.ts'
 import { connect, connectSubscriber } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
@@ -29,8 +30,8 @@ import { composeConfigChange } from './compose-config-change.ts'
 import { composeInsight } from './compose-insight.ts'
 import { FrontMetrics } from './front-metrics.ts'
 import type { GrpcDependencies } from './grpc-server.ts'
+import { mayServeWithoutBucketStore, mayServeWithoutPolicies } from './leave-to-others.ts'
 import type { RespDependencies } from './resp-server.ts'
-import { mayServeWithoutPolicies } from './serving-without-policies.ts'
 
 /** Timeout of one call of the policy store, in ms, unless `REDIS_TIMEOUT_MS` is longer. */
 const CONFIG_TIMEOUT_MS = 2_000
@@ -68,10 +69,10 @@ export interface Front {
   resumeQueueWatch(observations: readonly QueueObservation[]): void
   /**
    * Starts both flows. Resolves when the policies are loaded and the bucket store has answered, or when the process may serve without.
-   * @param othersKnowPolicies whether another front process of the instance serves by the policies
+   * @param askOthers what other front processes of the instance have
    * @throws {LayoutMismatch}
    */
-  start(othersKnowPolicies: () => Promise<boolean>): Promise<void>
+  start(askOthers: () => Promise<OtherFronts>): Promise<void>
   /** The process will end. @param isReplaced whether another one of the instance takes its place, so that the instance stays ready */
   drain(isReplaced: boolean): void
   /** The process is about to close: waits for outcomes of changes end, and what waits long for its turn is refused. */
@@ -191,16 +192,21 @@ export function composeFront(
     isReady: () => changes.isLoaded() && !stop.signal.aborted,
     stores: shareRun(inspectStores, INSPECTION_INTERVAL_MS),
     resumeQueueWatch: observations => changes.queueWatch.resume(observations),
-    start: async othersKnowPolicies => {
+    start: async askOthers => {
       const { isLoaded, loadedSteps } = changes
       const mayServe = mayServeWithoutPolicies({
         patienceMs: START_PATIENCE_MS,
-        othersKnowPolicies,
+        othersKnowPolicies: async () => (await askOthers()).knowPolicies,
         loadedSteps,
         isLoaded,
         logger,
       })
       await Promise.all([changes.start(mayServe), checks.start(performance.now() + START_PATIENCE_MS)])
+      await mayServeWithoutBucketStore({
+        othersReachStore: async () => (await askOthers()).reachStore,
+        isReached: async () => (await checks.inspectStore()) === undefined,
+        logger,
+      })
       insight.start()
     },
     drain: isReplaced => {

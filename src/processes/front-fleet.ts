@@ -76,7 +76,7 @@ export class FrontFleet {
         if (message.type === 'scrape') void this.#answerScrape(message.id, child)
         if (message.type === 'query-health') void this.#answerHealth(message.id, child)
         if (message.type === 'knows-policies') this.#knowing.add(child)
-        if (message.type === 'query-others') this.#answerOthers(message.id, child, slot)
+        if (message.type === 'query-others') void this.#answerOthers(message.id, child, slot)
         if (message.type === 'end-handovers') void this.#endHandovers(handovers, message.id, child)
         if (message.type === 'about-to-listen') onAboutToListen()
         if (message.type === 'quota-found') onQuotaFound()
@@ -125,11 +125,12 @@ export class FrontFleet {
     sendTo(asker, { type: 'handovers-ended', id })
   }
 
-  #answerOthers(id: number, asker: ChildProcess, slot: SupervisedProcess): void {
+  async #answerOthers(id: number, asker: ChildProcess, slot: SupervisedProcess): Promise<void> {
     const others = this.#slots.flatMap(({ working }) => working).filter(child => child !== asker)
     const knowPolicies = others.some(child => this.#knowing.has(child))
-    sendTo(asker, { type: 'others', id, knowPolicies })
-    // A round waits for the asker, which waits for the policies: perhaps because of a file that has been corrected since it was read.
-    if (knowPolicies && this.#outdated.has(asker)) slot.startAnew(asker)
+    const reachStore = others.length > 0 && (await this.#health.current()).store === 'up'
+    sendTo(asker, { type: 'others', id, knowPolicies, reachStore })
+    // The asker lacks what the others have, and a round waits for it: perhaps because of a file that has been corrected since it was read.
+    if ((knowPolicies || reachStore) && this.#outdated.has(asker)) slot.startAnew(asker)
   }
 }

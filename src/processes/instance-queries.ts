@@ -1,4 +1,5 @@
 import type { InstanceHealth } from '../observability/stores-state.ts'
+import type { OtherFronts } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 import { ParentQuery } from './parent-query.ts'
 
@@ -39,23 +40,24 @@ export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): () =
   }
 }
 
-/**
- * Returns a function that asks the primary whether another front process serves by the policies. It counts as a yes if the primary does not
- * answer: it may be stopped for a moment, or of a release that does not know the question.
- */
-export function othersKnowPolicies(parent: ParentLink): () => Promise<boolean> {
+/** Where a primary does not answer: it may be stopped for a moment, or of a release that does not know the question. */
+const ASSUMED_OF_OTHERS: OtherFronts = { knowPolicies: true, reachStore: true }
+
+/** Returns a function that asks the primary what other front processes have. If it does not answer, they count as having all of it. */
+export function askOthers(parent: ParentLink): () => Promise<OtherFronts> {
   const query = new ParentQuery(parent, {
     question: 'query-others',
     answerIn: message => {
       if (message.type !== 'others') return undefined
-      return { id: message.id, value: message.knowPolicies, isLast: true }
+      const { id, knowPolicies, reachStore } = message
+      return { id, value: { knowPolicies, reachStore }, isLast: true }
     },
     timeoutMs: OTHERS_TIMEOUT_MS,
   })
   return () =>
     query.ask().then(
-      ([knowPolicies = true]) => knowPolicies,
-      () => true,
+      ([others = ASSUMED_OF_OTHERS]) => others,
+      () => ASSUMED_OF_OTHERS,
     )
 }
 

@@ -35,6 +35,14 @@ interface QueueObservations {
   readonly queues: readonly QueueObservation[]
 }
 
+/** What the other front processes of an instance have. */
+export interface OtherFronts {
+  /** One of them serves by the policies. */
+  readonly knowPolicies: boolean
+  /** There are others, and all of them reach the bucket store. */
+  readonly reachStore: boolean
+}
+
 /** Messages from a child to its parent. */
 export type FromChild =
   /** Heartbeat: the event loop is not blocked. */
@@ -53,7 +61,7 @@ export type FromChild =
   | { readonly type: 'query-health'; readonly id: number }
   /** This front process has loaded the policies. */
   | { readonly type: 'knows-policies' }
-  /** Whether another front process serves by the policies. Release 0.1.0 does not answer. */
+  /** What other front processes have. Release 0.1.0 does not answer. */
   | { readonly type: 'query-others'; readonly id: number }
   /** The last observations of this process. */
   | QueueObservations
@@ -79,7 +87,7 @@ export type ToChild =
   /** The answer to `query-queues`. */
   | QueueObservations
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
-  | { readonly type: 'others'; readonly id: number; readonly knowPolicies: boolean }
+  | ({ readonly type: 'others'; readonly id: number } & OtherFronts)
   /** The answer to `scrape`, in pieces; from release 0.1.0, in one. */
   | { readonly type: 'scraped'; readonly id: number; readonly text: string; readonly isLast?: boolean }
   /** The answer to `end-handovers`: the process has got all of its connections. */

@@ -108,48 +108,59 @@ describeWithRedis('a front process that cannot load the policies', () => {
   })
 })
 
-describeWithRedis('a front process that waits for the policies because the file of a secret is wrong', () => {
-  let redis: RedisServer
-  let path: string
+describeWithRedis('a front process that starts while the file of a secret is wrong', () => {
+  let bucketRedis: RedisServer
+  let configRedis: RedisServer
   let api: Service
   beforeEach(async () => {
-    redis = await RedisServer.start('--requirepass', 'right')
-    path = join(redis.directory, 'url')
-    await givePassword('right')
-    await storeBlocked({ url: withPassword('right') })
+    bucketRedis = await RedisServer.start('--requirepass', 'right')
+    configRedis = await RedisServer.start('--requirepass', 'right')
+    await Promise.all([bucketRedis, configRedis].map(redis => givePassword(redis, 'right')))
+    await storeBlocked({ url: withPassword(configRedis, 'right') })
     api = await Service.start({
       kind: 'api',
-      env: { REDIS_URL_FILE: path, WEB_CONCURRENCY: '2' },
+      env: {
+        REDIS_URL_FILE: fileOf(bucketRedis),
+        CONFIG_REDIS_URL_FILE: fileOf(configRedis),
+        WEB_CONCURRENCY: '2',
+        ON_STORE_FAILURE: 'deny',
+      },
     })
     await obeyedByAll([new Client(api.url)], 'blocked', 'blocked')
   })
   afterEach(async () => {
     await api.stop()
-    await redis.stop()
+    await Promise.all([bucketRedis.stop(), configRedis.stop()])
   })
 
-  const withPassword = (password: string) => redis.url.replace('redis://', `redis://:${password}@`)
-  const givePassword = (password: string) => writeFile(path, withPassword(password))
+  const fileOf = ({ directory }: RedisServer) => join(directory, 'url')
+  const withPassword = ({ url }: RedisServer, password: string) => url.replace('redis://', `redis://:${password}@`)
+  const givePassword = (redis: RedisServer, password: string) => writeFile(fileOf(redis), withPassword(redis, password))
 
-  it('is started anew by a further signal to replace, and reads the file again', async () => {
+  it.each([
+    ['policy', () => configRedis, /this process waits for them, and the others serve/],
+    ['bucket', () => bucketRedis, /it waits, and the others serve/],
+  ])('leaves the keys to the others, and is started anew by a further signal: %s store', async (_, redis, message) => {
     const before = api.pidsOf('throttler front')
-    await givePassword('wrong')
-    const waits = api.says(/this process waits for them, and the others serve/)
+    await givePassword(redis(), 'wrong')
+    const waits = api.says(message)
     api.process.kill('SIGHUP')
     await waits
 
-    const waitsAgain = api.says(/this process waits for them, and the others serve/)
+    const waitsAgain = api.says(message)
     api.process.kill('SIGHUP')
     await waitsAgain
     await eventually(() => expect(api.pidsOf('throttler front')).toHaveLength(3))
     expect(api.pidsOf('throttler front')).toEqual(expect.arrayContaining(before))
+    expect((await new Client(api.url).check('k')).body).toMatchObject({ source: 'redis' })
 
-    await givePassword('right')
+    await givePassword(redis(), 'right')
     const replaced = api.says(/all front processes are replaced/)
     api.process.kill('SIGHUP')
     await replaced
     expect(api.pidsOf('throttler front').filter(pid => before.includes(pid))).toEqual([])
     await obeyedByAll([new Client(api.url)], 'blocked', 'blocked')
+    expect((await new Client(api.url).check('k')).body).toMatchObject({ source: 'redis' })
   })
 })
 

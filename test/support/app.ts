@@ -96,7 +96,7 @@ export class TestApp {
     const grpc = buildGrpcServer({ ...front.grpc, ...shared })
     const grpcListener = grpc.createListener()
     if (env.GRPC_PORT !== undefined) await listenOn(grpcListener, '127.0.0.1', env.GRPC_PORT)
-    await front.start(async () => false)
+    await front.start(async () => ({ knowPolicies: false, reachStore: false }))
 
     let closeWorker = async () => {}
     const startWorker = async () => {

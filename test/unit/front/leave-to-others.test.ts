@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
-import { mayServeWithoutPolicies } from '../../../src/front/serving-without-policies.ts'
+import { mayServeWithoutPolicies } from '../../../src/front/leave-to-others.ts'
 
 it('a process that starts may serve without the policies once their load no longer advances', async () => {
   let asked = 0

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
 
-/** How often a process asks whether others know the policies, in ms. */
+/** How often a process asks whether others can do what it cannot, in ms. */
 const ASK_INTERVAL_MS = 500
 
 /** How long a load that advances is waited for, in ms. */
@@ -26,11 +26,39 @@ interface WithoutPoliciesOptions {
 export async function mayServeWithoutPolicies(options: WithoutPoliciesOptions): Promise<void> {
   const { patienceMs, othersKnowPolicies, loadedSteps, isLoaded, logger } = options
   await loadStalled({ patienceMs, loadedSteps })
-  const mustWait = async () => !isLoaded() && (await othersKnowPolicies())
-  if (await mustWait())
-    logger.warn('the policies are not loaded yet: this process waits for them, and the others serve')
-  while (await mustWait()) await sleep(ASK_INTERVAL_MS, undefined, { ref: false })
+  await leaveToOthers(async () => !isLoaded() && (await othersKnowPolicies()), {
+    because: 'the policies are not loaded yet: this process waits for them, and the others serve',
+    logger,
+  })
   if (!isLoaded()) logger.warn('the policies are not loaded yet: until they are, every key has the built-in policy')
+}
+
+interface WithoutBucketStoreOptions {
+  /** Whether another front process of the instance decides by the bucket store. */
+  othersReachStore(): Promise<boolean>
+  isReached(): Promise<boolean>
+  readonly logger: Logger
+}
+
+/**
+ * Resolves when a process that starts may serve although it does not reach the bucket store: nobody else of its instance reaches it either.
+ * Its own settings of the store may be wrong, in a file that was changed, while those of the others work.
+ */
+export async function mayServeWithoutBucketStore(options: WithoutBucketStoreOptions): Promise<void> {
+  const { othersReachStore, isReached, logger } = options
+  await leaveToOthers(async () => !(await isReached()) && (await othersReachStore()), {
+    because: 'the bucket store does not answer this process: it waits, and the others serve, whom it answers',
+    logger,
+  })
+}
+
+/** Waits as long as another process should serve in place of this one. */
+async function leaveToOthers(
+  mustWait: () => Promise<boolean>,
+  { because, logger }: { readonly because: string; readonly logger: Logger },
+): Promise<void> {
+  if (await mustWait()) logger.warn(because)
+  while (await mustWait()) await sleep(ASK_INTERVAL_MS, undefined, { ref: false })
 }
 
 /** Resolves when the load has not advanced for a while, which it does not once it is done. */
