@@ -34,15 +34,15 @@ export async function mayServeWithoutPolicies(options: WithoutPoliciesOptions): 
 }
 
 interface WithoutBucketStoreOptions {
-  /** Whether another front process of the instance decides by the bucket store. */
+  /** Whether there are other front processes of the instance, and all of them reach the bucket store. */
   othersReachStore(): Promise<boolean>
   isReached(): Promise<boolean>
   readonly logger: Logger
 }
 
 /**
- * Resolves when a process that starts may serve although it does not reach the bucket store: nobody else of its instance reaches it either.
- * Its own settings of the store may be wrong, in a file that was changed, while those of the others work.
+ * Resolves when a process that starts may serve although it does not reach the bucket store: it is alone, or another one of its instance does
+ * not reach it either. Otherwise, its own settings of the store may be wrong, in a file that was changed, while those of the others work.
  */
 export async function mayServeWithoutBucketStore(options: WithoutBucketStoreOptions): Promise<void> {
   const { othersReachStore, isReached, logger } = options
