@@ -116,7 +116,7 @@ stopOnRequest(
 )
 
 try {
-  await front.start(askOthers(parent))
+  await front.start(askOthers(parent, inspectionTimeoutMs(env)))
   parent.send({ type: 'about-to-listen' })
   listening = listen()
   await listening

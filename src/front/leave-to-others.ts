@@ -4,6 +4,9 @@ import type { Logger } from '../observability/logger.ts'
 /** How often a process asks whether others can do what it cannot, in ms. */
 const ASK_INTERVAL_MS = 500
 
+/** How long the others must not have reached the bucket store any more, in ms: a short pause of the store is no outage. */
+const OUTAGE_MS = 5_000
+
 /** How long a load that advances is waited for, in ms. */
 const MAX_LOADING_MS = 30_000
 
@@ -34,19 +37,25 @@ export async function mayServeWithoutPolicies(options: WithoutPoliciesOptions): 
 }
 
 interface WithoutBucketStoreOptions {
-  /** Whether there are other front processes of the instance, and all of them reach the bucket store. */
+  /** Whether another front process of the instance reaches the bucket store. */
   othersReachStore(): Promise<boolean>
   isReached(): Promise<boolean>
   readonly logger: Logger
 }
 
 /**
- * Resolves when a process that starts may serve although it does not reach the bucket store: it is alone, or another one of its instance does
- * not reach it either. Otherwise, its own settings of the store may be wrong, in a file that was changed, while those of the others work.
+ * Resolves when a process that starts may serve although it does not reach the bucket store: nobody else of its instance does, or no longer.
+ * Otherwise, its own settings of the store may be wrong, in a file that was changed, while those of the others work.
  */
 export async function mayServeWithoutBucketStore(options: WithoutBucketStoreOptions): Promise<void> {
   const { othersReachStore, isReached, logger } = options
-  await leaveToOthers(async () => !(await isReached()) && (await othersReachStore()), {
+  let lastReachedMs = Number.NEGATIVE_INFINITY
+  const mustWait = async () => {
+    if (await isReached()) return false
+    if (await othersReachStore()) lastReachedMs = performance.now()
+    return performance.now() - lastReachedMs < OUTAGE_MS
+  }
+  await leaveToOthers(mustWait, {
     because: 'the bucket store does not answer this process: it waits, and the others serve, whom it answers',
     logger,
   })

@@ -22,6 +22,12 @@ export class FleetHealth {
     }
   }
 
+  /** Whether one of these processes reaches the bucket store. */
+  async isStoreReachedBy(children: readonly ChildProcess[]): Promise<boolean> {
+    await this.current()
+    return children.some(child => this.#latest.get(child)?.store === 'up')
+  }
+
   readonly current = shareRun(() => this.#ask(), CHECK_INTERVAL_MS)
 
   async #ask(): Promise<InstanceHealth> {

@@ -44,6 +44,8 @@ export class FrontFleet {
   readonly #knowing = new WeakSet<ChildProcess>()
   /** Those that were started before the last request to replace all. */
   readonly #outdated = new WeakSet<ChildProcess>()
+  /** All have been ready. Until then, a process that waited for others would keep the start from its end. */
+  #isStarted = false
 
   constructor(options: FrontFleetOptions) {
     const { size, spawn, stopTimeoutMs, onAboutToListen, onQuotaFound, logger } = options
@@ -87,6 +89,7 @@ export class FrontFleet {
   /** Resolves once all are ready. @throws {CannotStart} */
   async start(): Promise<void> {
     await Promise.all(this.#slots.map(slot => slot.start()))
+    this.#isStarted = true
   }
 
   /** Replaces the processes one by one. Requests that arrive meanwhile share one further round. */
@@ -128,7 +131,7 @@ export class FrontFleet {
   async #answerOthers(id: number, asker: ChildProcess, slot: SupervisedProcess): Promise<void> {
     const others = this.#slots.flatMap(({ working }) => working).filter(child => child !== asker)
     const knowPolicies = others.some(child => this.#knowing.has(child))
-    const reachStore = others.length > 0 && (await this.#health.current()).store === 'up'
+    const reachStore = this.#isStarted && (await this.#health.isStoreReachedBy(others))
     sendTo(asker, { type: 'others', id, knowPolicies, reachStore })
     // The asker lacks what the others have, and a round waits for it: perhaps because of a file that has been corrected since it was read.
     if ((knowPolicies || reachStore) && this.#outdated.has(asker)) slot.startAnew(asker)

@@ -5,8 +5,6 @@ import { ParentQuery } from './parent-query.ts'
 
 const METRICS_TIMEOUT_MS = 5_000
 
-const OTHERS_TIMEOUT_MS = 1_000
-
 /** Grace period beyond a store's timeout within which a front process reports its result to the primary, in ms. */
 export const REPORT_GRACE_MS = 400
 
@@ -41,10 +39,10 @@ export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): () =
 }
 
 /** Where a primary does not answer: it may be stopped for a moment, or of a release that does not know the question. */
-const ASSUMED_OF_OTHERS: OtherFronts = { knowPolicies: true, reachStore: true }
+const ASSUMED_OF_OTHERS: OtherFronts = { knowPolicies: true, reachStore: false }
 
-/** Returns a function that asks the primary what other front processes have. If it does not answer, they count as having all of it. */
-export function askOthers(parent: ParentLink): () => Promise<OtherFronts> {
+/** Returns a function that asks the primary what other front processes have. */
+export function askOthers(parent: ParentLink, storeTimeoutMs: number): () => Promise<OtherFronts> {
   const query = new ParentQuery(parent, {
     question: 'query-others',
     answerIn: message => {
@@ -52,7 +50,7 @@ export function askOthers(parent: ParentLink): () => Promise<OtherFronts> {
       const { id, knowPolicies, reachStore } = message
       return { id, value: { knowPolicies, reachStore }, isLast: true }
     },
-    timeoutMs: OTHERS_TIMEOUT_MS,
+    timeoutMs: storeTimeoutMs + 2 * REPORT_GRACE_MS,
   })
   return () =>
     query.ask().then(

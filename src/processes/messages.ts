@@ -39,7 +39,7 @@ interface QueueObservations {
 export interface OtherFronts {
   /** One of them serves by the policies. */
   readonly knowPolicies: boolean
-  /** There are others, and all of them reach the bucket store. */
+  /** The instance has started, and one of them reaches the bucket store. */
   readonly reachStore: boolean
 }
 

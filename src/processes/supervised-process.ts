@@ -106,9 +106,9 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
 
-  /** Starts another process in place of one that is not ready. A `replace` that waits for that one waits for the new one. */
+  /** Starts another process in place of a successor that is not ready. A `replace` that waits for that one waits for the new one. */
   startAnew(child: ChildProcess): void {
-    if (this.#isStopped || child !== this.#current || this.#ready.has(child)) return
+    if (this.#isStopped || !this.#wasReady || child !== this.#current || this.#ready.has(child)) return
     this.#spawn()
     this.emit('replaced', 'replaced')
     void this.#stop(child, { drainMs: 0, replaced: true })

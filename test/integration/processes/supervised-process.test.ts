@@ -111,6 +111,24 @@ it('the supervisor starts a successor anew that does not become ready, and keeps
   expect(child.working).toEqual([child.current])
 })
 
+it('the supervisor starts no first process anew, whose failure would end the start of all', async () => {
+  const late = `process.on('message', () => process.send({ type: 'ready' })); process.send({ type: 'alive' })`
+  const child = new SupervisedProcess({
+    name: 'child',
+    logger: createLogger({ level: 'silent', role: 'test' }),
+    stopTimeoutMs: PATIENT_MS,
+    spawn: () => run(late),
+  })
+  supervised = child
+  const started = child.start()
+  const first = child.current as ChildProcess
+  await once(first, 'message')
+  child.startAnew(first)
+  expect(child.current).toBe(first)
+  child.send({ type: 'replace' })
+  await started
+})
+
 it('the supervisor knows a replaced process as ready, but not as working, until it has exited', async () => {
   const child = await given(CHILD.replace('process.exit(0)', 'setTimeout(process.exit, 1_000)'))
   const predecessor = child.current

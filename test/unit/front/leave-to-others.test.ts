@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
-import { mayServeWithoutPolicies } from '../../../src/front/leave-to-others.ts'
+import { mayServeWithoutBucketStore, mayServeWithoutPolicies } from '../../../src/front/leave-to-others.ts'
 
 it('a process that starts may serve without the policies once their load no longer advances', async () => {
   let asked = 0
@@ -13,4 +13,25 @@ it('a process that starts may serve without the policies once their load no long
     logger: pino({ enabled: false }),
   })
   expect(asked).toBeGreaterThanOrEqual(20)
+})
+
+it('a process that starts waits for the bucket store through a pause in which the others do not reach it either', async () => {
+  let looked = 0
+  let asked = 0
+  await mayServeWithoutBucketStore({
+    isReached: async () => ++looked === 6,
+    othersReachStore: async () => ++asked % 2 === 1,
+    logger: pino({ enabled: false }),
+  })
+  expect(looked).toBe(6)
+})
+
+it('a process that starts serves without the bucket store if nobody reaches it', async () => {
+  let looked = 0
+  await mayServeWithoutBucketStore({
+    isReached: async () => ++looked > 1_000,
+    othersReachStore: async () => false,
+    logger: pino({ enabled: false }),
+  })
+  expect(looked).toBeLessThan(10)
 })
