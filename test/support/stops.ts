@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { expect } from '@jest/globals'
 import { eventually } from './eventually.ts'
 import { commandOf, pidsWithVariable } from './processes.ts'
@@ -20,6 +21,17 @@ export interface EndOfService {
 export function handlesSignals({ process: { pid = 0 } }: Service): Promise<void> {
   return eventually(() => {
     if (!commandOf(pid).startsWith('throttler')) throw new Error('the service does not handle signals yet')
+  })
+}
+
+/** Of SIGHUP, in the signals that a process catches. */
+const SIGHUP_BIT = 1n
+
+/** Resolves once the first process handles SIGHUP, which it does a moment after it has its title. */
+export function handlesHangups({ process: { pid = 0 } }: Service): Promise<void> {
+  return eventually(() => {
+    const [, caught = '0'] = /^SigCgt:\s*(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    if ((BigInt(`0x${caught}`) & SIGHUP_BIT) === 0n) throw new Error('the service does not handle SIGHUP yet')
   })
 }
 
