@@ -14,10 +14,19 @@ export function recipeBlocks(name: string, language: string): string[] {
   return allBlocks(`docs/recipes/${name}.md`, language)
 }
 
-/** Replaces each text wherever it occurs. Throws if one does not occur at all. */
+/**
+ * Replaces each text wherever it occurs, but not in what replaces another one: the address with the port 30001 contains the one with 3000.
+ * Throws if one does not occur at all.
+ */
 export function replaceAll(text: string, replaced: Replacements): string {
-  return Object.entries(replaced).reduce((text, [from, to]) => {
-    if (!text.includes(from)) throw new Error(`the recipe does not contain "${from}"`)
-    return text.replaceAll(from, to)
-  }, text)
+  const entries = Object.entries(replaced)
+  for (const [from] of entries) if (!text.includes(from)) throw new Error(`the recipe does not contain "${from}"`)
+  return replaceApart(text, entries)
+}
+
+function replaceApart(text: string, [first, ...others]: readonly (readonly [string, string])[]): string {
+  if (first === undefined) return text
+  const [from, to] = first
+  const between = text.split(from)
+  return between.map(part => replaceApart(part, others)).join(to)
 }
