@@ -4,7 +4,7 @@ import type { Logger } from '../observability/logger.ts'
 /** How often a process asks whether others can do what it cannot, in ms. */
 const ASK_INTERVAL_MS = 500
 
-/** How long the others must not have reached the bucket store any more, in ms: a short pause of the store is no outage. */
+/** For how long no other process reaches the bucket store in an outage, at least, in ms. A shorter time is a pause of the store. */
 const OUTAGE_MS = 5_000
 
 /** How long a load that advances is waited for, in ms. */
@@ -44,8 +44,8 @@ interface WithoutBucketStoreOptions {
 }
 
 /**
- * Resolves when a process that starts may serve although it does not reach the bucket store: nobody else of its instance does, or no longer.
- * Otherwise, its own settings of the store may be wrong, in a file that was changed, while those of the others work.
+ * Resolves when a process that starts reaches the bucket store, or may serve without it: no other process of its instance reaches it, or none
+ * does any more. If others reach the store and this process does not, its settings may be wrong, in a file that was changed.
  */
 export async function mayServeWithoutBucketStore(options: WithoutBucketStoreOptions): Promise<void> {
   const { othersReachStore, isReached, logger } = options
@@ -56,7 +56,7 @@ export async function mayServeWithoutBucketStore(options: WithoutBucketStoreOpti
     return performance.now() - lastReachedMs < OUTAGE_MS
   }
   await leaveToOthers(mustWait, {
-    because: 'the bucket store does not answer this process: it waits, and the others serve, whom it answers',
+    because: 'the bucket store does not answer this process: it waits, and the others serve',
     logger,
   })
 }

@@ -34,7 +34,7 @@ export function createLogger({ level, role, fd = process.stdout.fd }: LoggerOpti
   })
   const onTerminal = fd === process.stdout.fd && process.stdout.isTTY
   const format = onTerminal ? prettyFormat() : (line: string) => line
-  const destination = { write: (line: string) => stream.write(withoutControls(format(line))) }
+  const destination = { write: (line: string) => stream.write(controlsEscaped(format(line))) }
   const options = { ...safety, level, base: { role, pid: process.pid }, timestamp: stdTimeFunctions.isoTime }
   const logger = pino(options, destination)
   return logger
@@ -46,10 +46,10 @@ function prettyFormat(): (line: string) => string {
   return prettyFactory({ ignore: 'pid,hostname' })
 }
 
-/** Characters that JSON does not escape, and that a terminal may obey: DEL and C1 controls, other line ends, and changes of direction. */
+/** Characters that JSON does not escape, and that a terminal may obey: DEL, C1 controls, line separators, and controls of text direction. */
 const CONTROLS = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
-/** The same JSON, with these characters escaped: callers choose them, in keys and paths. */
-function withoutControls(line: string): string {
+/** The line with these characters escaped, as JSON can have them. Callers can put them into keys and paths. */
+function controlsEscaped(line: string): string {
   return line.replace(CONTROLS, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -44,7 +44,7 @@ export class FrontFleet {
   readonly #knowing = new WeakSet<ChildProcess>()
   /** Those that were started before the last request to replace all. */
   readonly #outdated = new WeakSet<ChildProcess>()
-  /** All have been ready. Until then, a process that waited for others would keep the start from its end. */
+  /** All have been ready. Before, none may wait for the others: the start would not end. */
   #isStarted = false
 
   constructor(options: FrontFleetOptions) {
@@ -133,7 +133,7 @@ export class FrontFleet {
     const knowPolicies = others.some(child => this.#knowing.has(child))
     const reachStore = this.#isStarted && (await this.#health.isStoreReachedBy(others))
     sendTo(asker, { type: 'others', id, knowPolicies, reachStore })
-    // The asker lacks what the others have, and a round waits for it: perhaps because of a file that has been corrected since it was read.
-    if ((knowPolicies || reachStore) && this.#outdated.has(asker)) slot.startAnew(asker)
+    // The asker lacks what others have. It may have read a wrong file, which was corrected before the last request to replace all.
+    if ((knowPolicies || reachStore) && this.#outdated.has(asker)) slot.restart(asker)
   }
 }

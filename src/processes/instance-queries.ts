@@ -38,7 +38,10 @@ export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): () =
   }
 }
 
-/** Where a primary does not answer: it may be stopped for a moment, or of a release that does not know the question. */
+/**
+ * What counts if the primary does not answer: it may be stopped for a moment, or of a release that does not know the question. A process
+ * that serves without the policies decides wrongly; one that serves without the bucket store decides less exactly.
+ */
 const ASSUMED_OF_OTHERS: OtherFronts = { knowPolicies: true, reachStore: false }
 
 /** Returns a function that asks the primary what other front processes have. */

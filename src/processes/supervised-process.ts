@@ -106,8 +106,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
 
-  /** Starts another process in place of a successor that is not ready. A `replace` that waits for that one waits for the new one. */
-  startAnew(child: ChildProcess): void {
+  /** Starts another process in place of a successor that is not ready. A `replace` that is under way then waits for the new one. */
+  restart(child: ChildProcess): void {
     if (this.#isStopped || !this.#wasReady || child !== this.#current || this.#ready.has(child)) return
     this.#spawn()
     this.emit('replaced', 'replaced')

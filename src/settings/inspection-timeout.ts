@@ -1,6 +1,6 @@
 import type { Env } from './env.ts'
 
-/** In ms. Changes work with a policy store that is far away, and take longer than a check may wait. */
+/** At least, in ms: changes also work with a policy store that answers too late for a check. */
 const MIN_TIMEOUT_MS = 400
 
 /** How long an inspection of the stores for `/health` and `/metrics` waits for the policy store, in ms. */

@@ -12,7 +12,7 @@ import { descendantsOf, pidsWithVariable } from '../support/processes.ts'
 import { promised } from '../support/promised.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
-import { endOf, expectCleanEnd, handlesHangups, handlesSignals } from '../support/stops.ts'
+import { endOf, expectCleanEnd, handlesSighup, handlesSignals } from '../support/stops.ts'
 
 /** Spread over a start, which takes about a second. */
 const MOMENTS_MS = [0, 300, 1_000]
@@ -45,7 +45,7 @@ describe('a stop during the start', () => {
 it('SIGHUP during the start changes nothing', async () => {
   const service = await Service.spawn({ kind: 'all' })
   try {
-    await handlesHangups(service)
+    await handlesSighup(service)
     service.process.kill('SIGHUP')
     await service.says(/"supervisor".*listening on/)
   } finally {

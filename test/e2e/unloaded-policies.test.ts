@@ -140,7 +140,7 @@ describeWithRedis('a front process that starts while the file of a secret is wro
   it.each([
     ['policy', () => configRedis, /this process waits for them, and the others serve/],
     ['bucket', () => bucketRedis, /it waits, and the others serve/],
-  ])('leaves the keys to the others, and is started anew by a further signal: %s store', async (_, redis, message) => {
+  ])('leaves the keys to the others, and is restarted by a further signal: %s store', async (_, redis, message) => {
     const before = api.pidsOf('throttler front')
     await givePassword(redis(), 'wrong')
     const waits = api.says(message)

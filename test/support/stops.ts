@@ -28,7 +28,7 @@ export function handlesSignals({ process: { pid = 0 } }: Service): Promise<void>
 const SIGHUP_BIT = 1n
 
 /** Resolves once the first process handles SIGHUP, which it does a moment after it has its title. */
-export function handlesHangups({ process: { pid = 0 } }: Service): Promise<void> {
+export function handlesSighup({ process: { pid = 0 } }: Service): Promise<void> {
   return eventually(() => {
     const [, caught = '0'] = /^SigCgt:\s*(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
     if ((BigInt(`0x${caught}`) & SIGHUP_BIT) === 0n) throw new Error('the service does not handle SIGHUP yet')

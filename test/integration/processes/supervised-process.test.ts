@@ -15,6 +15,9 @@ const CHILD = `
   process.send({ type: 'ready' })
 `
 
+/** A process that is ready once it gets a message. */
+const LATE_CHILD = `process.on('message', () => process.send({ type: 'ready' })); process.send({ type: 'alive' })`
+
 /** So long that no process is killed because the machine is busy. */
 const PATIENT_MS = 60_000
 
@@ -28,18 +31,21 @@ function run(code: string, execPath = process.execPath): ChildProcess {
 }
 
 /** @param code the code that each process runs, or a function that starts each process */
-async function given(
-  code: string | (() => ChildProcess) = CHILD,
-  stopTimeoutMs = PATIENT_MS,
-): Promise<SupervisedProcess> {
+function supervise(code: string | (() => ChildProcess) = CHILD, stopTimeoutMs = PATIENT_MS): SupervisedProcess {
   supervised = new SupervisedProcess({
     name: 'child',
     logger: createLogger({ level: 'silent', role: 'test' }),
     stopTimeoutMs,
     spawn: typeof code === 'string' ? () => run(code) : code,
   })
-  await supervised.start()
   return supervised
+}
+
+/** The same, once the first process is ready. */
+async function given(...options: Parameters<typeof supervise>): Promise<SupervisedProcess> {
+  const child = supervise(...options)
+  await child.start()
+  return child
 }
 
 const pidOf = ({ current }: SupervisedProcess) => current?.pid ?? 0
@@ -90,9 +96,8 @@ it('the supervisor counts successors that cannot start apart from crashes, and k
   expect(child.working).toEqual([child.current])
 })
 
-it('the supervisor starts a successor anew that does not become ready, and keeps the predecessor until the new one is', async () => {
-  const late = `process.on('message', () => process.send({ type: 'ready' })); process.send({ type: 'alive' })`
-  const codes = [CHILD, late]
+it('the supervisor restarts a successor that does not become ready, and keeps the predecessor until the new one is ready', async () => {
+  const codes = [CHILD, LATE_CHILD]
   const child = await given(() => run(codes.shift() ?? CHILD))
   const predecessor = child.current
   const reasons: [string, boolean][] = []
@@ -100,9 +105,9 @@ it('the supervisor starts a successor anew that does not become ready, and keeps
   const replaced = child.replace(0)
   const successor = child.current as ChildProcess
   await once(successor, 'message')
-  child.startAnew(successor)
+  child.restart(successor)
   await replaced
-  child.startAnew(child.current as ChildProcess)
+  child.restart(child.current as ChildProcess)
   expect(reasons).toEqual([
     ['replaced', true],
     ['replaced', true],
@@ -111,19 +116,12 @@ it('the supervisor starts a successor anew that does not become ready, and keeps
   expect(child.working).toEqual([child.current])
 })
 
-it('the supervisor starts no first process anew, whose failure would end the start of all', async () => {
-  const late = `process.on('message', () => process.send({ type: 'ready' })); process.send({ type: 'alive' })`
-  const child = new SupervisedProcess({
-    name: 'child',
-    logger: createLogger({ level: 'silent', role: 'test' }),
-    stopTimeoutMs: PATIENT_MS,
-    spawn: () => run(late),
-  })
-  supervised = child
+it('the supervisor does not restart the first process: its failure would end the start of all', async () => {
+  const child = supervise(LATE_CHILD)
   const started = child.start()
   const first = child.current as ChildProcess
   await once(first, 'message')
-  child.startAnew(first)
+  child.restart(first)
   expect(child.current).toBe(first)
   child.send({ type: 'replace' })
   await started
