@@ -77,9 +77,11 @@ const grpcListeners =
 const otherListeners = [...additionalListeners, ...[...respListeners, ...grpcListeners].map(({ listener }) => listener)]
 const listeners = [app.server, ...otherListeners]
 
+let isStopping = false
 /** Until when a stop serves open connections, by `performance.now()`. */
 let servedUntilMs = Number.POSITIVE_INFINITY
 const drain = ({ drainMs, replaced }: StopRequest) => {
+  isStopping = true
   servedUntilMs = Math.min(servedUntilMs, performance.now() + drainMs)
   front.drain(replaced)
 }
@@ -117,10 +119,13 @@ stopOnRequest(
 
 try {
   await front.start(askOthers(parent, inspectionTimeoutMs(env)))
-  parent.send({ type: 'about-to-listen' })
-  listening = listen()
-  await listening
-  parent.send({ type: 'ready' })
+  // A stop that has begun meanwhile would not wait for new connections.
+  if (!isStopping) {
+    parent.send({ type: 'about-to-listen' })
+    listening = listen()
+    await listening
+    parent.send({ type: 'ready' })
+  }
 } catch (err) {
   await exitWithReport(err, parent)
 }

@@ -23,7 +23,7 @@ function packageOf(tz: string): string {
   return `tzdata==${tz.slice(0, 4)}.${tz.charCodeAt(4) - 'a'.charCodeAt(0) + 1}`
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'throttler-calendar-'))
+let directory: string
 
 function python(args: readonly string[], input: string): string {
   // An empty path makes zoneinfo read the package instead of the files of this machine.
@@ -39,6 +39,7 @@ function stepsOf(step: CalendarStep): number[] {
 
 describeLong('calendars of all zones over a century', () => {
   beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'throttler-calendar-'))
     const packages = [packageOf(process.versions['tz'] ?? ''), 'python-dateutil']
     python(['-m', 'pip', 'install', '--quiet', '--target', directory, ...packages], '')
   }, 120_000)

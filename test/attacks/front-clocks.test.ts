@@ -29,12 +29,13 @@ interface Asked {
 }
 
 describeLongWithCc('front processes whose clocks are almost a minute ahead of that of Redis, and behind it', () => {
-  const clocks = SHIFTS_MS.map(() => new ShiftedClock())
+  let clocks: ShiftedClock[]
   let redis: RedisServer
   let services: Service[]
   let clients: Client[]
 
   beforeAll(async () => {
+    clocks = SHIFTS_MS.map(() => new ShiftedClock())
     redis = await RedisServer.start()
     const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1' }
     clocks.forEach((clock, i) => {
@@ -51,7 +52,7 @@ describeLongWithCc('front processes whose clocks are almost a minute ahead of th
   afterAll(async () => {
     await Promise.all((services ?? []).map(service => service.stop()))
     await redis?.stop()
-    for (const clock of clocks) clock.remove()
+    for (const clock of clocks ?? []) clock.remove()
   }, MINUTE_MS)
 
   async function ask(client: Client): Promise<Asked> {
