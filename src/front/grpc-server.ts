@@ -63,7 +63,7 @@ function reportFloods(logger: Logger): (client: string) => void {
   return client => {
     const suppressed = lines.take()
     if (suppressed === undefined) return
-    const text = 'a client of gRPC sent too many bytes besides calls: its address can open no connection for 10 s'
-    logger.warn({ client, suppressed: suppressed || undefined }, text)
+    const what = 'a client of gRPC sent too many bytes besides calls, or reset too many calls'
+    logger.warn({ client, suppressed: suppressed || undefined }, `${what}: its address can open no connection for 10 s`)
   }
 }

@@ -99,7 +99,7 @@ export class GrpcConnection {
     this.#smallParts.countPriorities(this.#session)
     this.#head = new ArrivingHead(socket, this.#session)
     this.#otherFrames = new OtherFrames(socket, this.#session)
-    this.#pacedCalls = new PacedCalls(socket, callTurns, () => this.destroy())
+    this.#pacedCalls = new PacedCalls(socket, callTurns, () => this.#resetsTooMany())
     this.#hold = bytes => {
       this.#heldBytes += bytes
       if (!socket.destroyed) hold(this.#heldBytes)
@@ -203,6 +203,12 @@ export class GrpcConnection {
     const result = this.#refusedCalls.count(clientOf(this.#ip), bytes, nowMs)
     if (result === 'flood') this.#flooded()
     else if (result === 'too-much') this.destroy()
+  }
+
+  #resetsTooMany(): void {
+    if (this.#session.destroyed) return
+    if (this.#refusedCalls.countResetting(clientOf(this.#ip), performance.now())) this.#flooded()
+    else this.destroy()
   }
 
   #flooded(): void {

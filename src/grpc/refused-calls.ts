@@ -12,6 +12,12 @@ const MAX_BYTES_OF_ALL = 8 * MAX_BYTES
 const FLOOD_BYTES = 2 * MAX_BYTES
 
 /**
+ * What a connection counts that has opened and reset too many calls: they took from 10 to 40 ms, and the next connection may do the same at
+ * once. After a process was busy, that can happen to 16 connections of an Envoy.
+ */
+const BYTES_OF_RESETTING = MAX_BYTES / 8
+
+/**
  * What clients send in calls beyond those that they may open: before they know how many these are, or after calls that they have reset. It
  * does not differ from other frames, so it has a bound of its own.
  */
@@ -28,6 +34,11 @@ export class RefusedCalls {
     this.#bytesOfAll += bytes
     if (ofClient > FLOOD_BYTES) return 'flood'
     return ofClient > MAX_BYTES || this.#bytesOfAll > MAX_BYTES_OF_ALL ? 'too-much' : 'fits'
+  }
+
+  /** Counts a connection that has opened and reset too many calls. Returns whether its client has sent a flood. */
+  countResetting(client: string, nowMs: number): boolean {
+    return this.count(client, BYTES_OF_RESETTING, nowMs) === 'flood'
   }
 
   #begin(nowMs: number): void {

@@ -56,9 +56,7 @@ beforeEach(async () => {
   checker = new HeldChecker()
   server = await TestGrpcServer.start(checker)
   client = new Http2Client(server.port)
-  attacker = connect(server.port, '127.0.0.1')
-  attacker.on('error', () => undefined).resume()
-  attacker.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]))
+  attacker = open('127.0.0.1')
   await once(client.session, 'remoteSettings')
 })
 afterEach(async () => {
@@ -67,6 +65,14 @@ afterEach(async () => {
   client.close()
   await server.close()
 })
+
+/** Opens a connection of the attacker from this address. */
+function open(localAddress: string): Socket {
+  const socket = connect({ port: server.port, host: '127.0.0.1', localAddress })
+  socket.on('error', () => undefined).resume()
+  socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]))
+  return socket
+}
 
 /** Sends the bytes. Resolves once the server has handled them, or has closed the connection. */
 async function sendAll(...bytes: readonly Buffer[]): Promise<void> {
@@ -110,6 +116,18 @@ describe('a connection whose calls and resets arrive together', () => {
     await sendAll(...abandoned(900))
     expect(attacker.closed).toBe(true)
     expect(server.answered.length).toBeLessThanOrEqual(320)
+    expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  })
+
+  it('bars its address when seventeen in a row end so, and not before', async () => {
+    for (const begins of [...Array(17).fill(true), false]) {
+      attacker.destroy()
+      attacker = open('127.0.0.2')
+      const before = server.answered.length
+      await sendAll(...abandoned(900))
+      expect(attacker.closed).toBe(true)
+      expect(server.answered.length > before).toBe(begins)
+    }
     expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
   })
 })

@@ -18,3 +18,10 @@ it('all clients may send eight mebibytes in ten seconds, and no client is barred
   expect(results.filter(result => result === 'fits')).toHaveLength(16)
   expect(results.slice(16)).toEqual(Array(4).fill('too-much'))
 })
+
+it('sixteen connections of a client may end in ten seconds since they reset too many calls, and one more is a flood', () => {
+  const calls = new RefusedCalls()
+  const areFloods = Array.from({ length: 17 }, (_, i) => calls.countResetting('a', 1_000 + i))
+  expect(areFloods).toEqual([...Array(16).fill(false), true])
+  expect(calls.countResetting('b', 2_000)).toBe(false)
+})
