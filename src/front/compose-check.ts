@@ -57,7 +57,7 @@ interface CheckOptions {
   catchUp(partition: number): Promise<void>
   readonly observer: CheckObserver & ReplyObserver & ClusterObserver & { readonly reservations: ReservationObserver }
   readonly insight: InsightOfChecks
-  /** A circuit to the bucket store has opened. */
+  /** A circuit to the bucket store has opened, or was open when the process began to serve. */
   circuitOpened(reason: string): void
   /** Absent if nothing is traced. */
   readonly tracing: Tracing | undefined
@@ -79,11 +79,14 @@ export interface CheckParts {
   inspectStore(): Promise<string | undefined>
   /** Resolves when the store has answered, or at the deadline, by `performance.now()`. */
   start(deadlineMs: number): Promise<void>
+  /** The process serves from now on, so it has a share of the limits in an outage. */
+  serve(): Promise<void>
   close(): Promise<void>
 }
 
 export function composeCheck(options: CheckOptions): CheckParts {
   const { redis, env, policies, observer, tracing, logger, loggedKey } = options
+  let serves = false
   const heartbeats = new Heartbeats(redis, env.KEY_PREFIX, logger)
   const now = () => performance.now()
   const sharing = {
@@ -114,7 +117,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
         explain: inPlainWords,
         refusesWrites,
         watchReplies: () => watchReplies(redis, shard?.name),
-        onOpened: options.circuitOpened,
+        onOpened: reason => serves && options.circuitOpened(reason),
         outage: new OutageClock(now, env.REDIS_TIMEOUT_MS),
         ...(shard && { probeKey: () => shard.probeKey }),
         observer,
@@ -183,6 +186,11 @@ export function composeCheck(options: CheckOptions): CheckParts {
         probe: isStoreUp,
         isClosed: () => closed,
       })
+      await heartbeats.observe()
+    },
+    serve: async () => {
+      serves = true
+      if (store.reason !== undefined) options.circuitOpened(store.reason)
       await heartbeats.start()
     },
     close: async () => {

@@ -82,7 +82,7 @@ export interface Front {
 }
 
 interface FrontOptions {
-  /** Called with the reason when a circuit to the bucket store opens. */
+  /** Called with the reason when a circuit to the bucket store opens, or was open when the process began to serve. */
   readonly circuitOpened?: (reason: string) => void
   /** Called at the first quota: a policy in force has it, or it came with a call. */
   readonly quotaFound?: () => void
@@ -207,6 +207,7 @@ export function composeFront(
         isReached: async () => (await checks.inspectStore()) === undefined,
         logger,
       })
+      await checks.serve()
       insight.start()
     },
     drain: isReplaced => {

@@ -20,20 +20,32 @@ it('a front process whose settings have become invalid reports that to its prima
   expect(reports).toContainEqual({ type: 'cannot-start', reason: expect.stringContaining('"ADMIN_TOKENS"') })
 })
 
-it('a front process that is told to stop while it starts does not listen', async () => {
-  // The stop waits for the primary for a fifth of its time limit, and the start ends before.
+/** Runs a front process without Redis, whose parent answers its questions. Resolves with its exit code and the types of its messages. */
+async function runFront(stopsAt: FromChild['type'], replaced: boolean): Promise<{ code: number; said: string[] }> {
+  // Unless a process is replaced, its stop waits for the primary for a fifth of the time limit.
   const env = { REDIS_URL: WITHOUT_REDIS, PORT: String(await freePort()), SHUTDOWN_TIMEOUT_MS: '20000' }
   const front = fork('dist/src/server.js', [SUPERVISED], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const said: string[] = []
   front.on('message', (message: FromChild) => {
     said.push(message.type)
-    if (message.type === 'query-queues') sendTo(front, { type: 'stop', drainMs: 0, replaced: false })
+    if (message.type === stopsAt) sendTo(front, { type: 'stop', drainMs: 0, replaced })
     if (message.type === 'query-others') {
       sendTo(front, { type: 'others', id: message.id, knowPolicies: false, reachStore: false })
     }
   })
   const [code] = await once(front, 'close')
+  return { code, said }
+}
+
+it('a front process that is told to stop while it starts does not listen', async () => {
+  const { code, said } = await runFront('query-queues', false)
   expect(code).toBe(0)
   expect(said).toContain('query-others')
   expect(said).not.toContain('about-to-listen')
+})
+
+it('a front process that serves without Redis reports once that its circuit is open', async () => {
+  const { code, said } = await runFront('ready', true)
+  expect(code).toBe(0)
+  expect(said.filter(type => type === 'circuit-opened')).toHaveLength(1)
 })

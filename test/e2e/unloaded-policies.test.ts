@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
+import { heartbeatsKey } from '../../src/redis/keys.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -137,6 +138,16 @@ describeWithRedis('a front process that starts while the file of a secret is wro
   const withPassword = ({ url }: RedisServer, password: string) => url.replace('redis://', `redis://:${password}@`)
   const givePassword = (redis: RedisServer, password: string) => writeFile(fileOf(redis), withPassword(redis, password))
 
+  /** A process that waits counts in no alert, and has no share of the limits. */
+  async function expectUncounted(): Promise<void> {
+    const { text } = await new Client(api.url).get('/metrics')
+    expect(text).toMatch(/^throttler_circuit_openings_total\{.*\} 0$/m)
+    expect(text).not.toMatch(/^throttler_circuit_openings_total\{.*\} [1-9]/m)
+    const admin = new Redis(withPassword(bucketRedis, 'right'))
+    expect(await admin.zcard(heartbeatsKey('throttler'))).toBe(2)
+    admin.disconnect()
+  }
+
   it.each([
     ['policy', () => configRedis, /this process waits for them, and the others serve/],
     ['bucket', () => bucketRedis, /it waits, and the others serve/],
@@ -153,6 +164,7 @@ describeWithRedis('a front process that starts while the file of a secret is wro
     await eventually(() => expect(api.pidsOf('throttler front')).toHaveLength(3))
     expect(api.pidsOf('throttler front')).toEqual(expect.arrayContaining(before))
     expect((await new Client(api.url).check('k')).body).toMatchObject({ source: 'redis' })
+    await expectUncounted()
 
     await givePassword(redis(), 'right')
     const replaced = api.says(/all front processes are replaced/)

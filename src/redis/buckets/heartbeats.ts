@@ -18,7 +18,7 @@ const RETENTION_MS = 86_400_000
 const REMEMBERED_COUNTS = COUNTED_FOR_MS / BEAT_INTERVAL_MS
 
 /**
- * Counts the front processes on all machines by the heartbeats that each writes to the bucket store. While the store is
+ * Counts the front processes on all machines by the heartbeats that each writes to the bucket store once it serves. While the store is
  * unavailable, the last count stays.
  */
 export class Heartbeats {
@@ -29,6 +29,7 @@ export class Heartbeats {
   /** The processes that were counted at the last heartbeats. */
   #counts: readonly number[] = []
   #next: NodeJS.Timeout | undefined
+  #serves = false
   #stopped = false
 
   constructor(redis: RedisClient, keyPrefix: string, logger: Logger) {
@@ -37,13 +38,23 @@ export class Heartbeats {
     this.#key = heartbeatsKey(keyPrefix)
   }
 
-  /** The most processes at one of the last heartbeats; 0 before the first. */
+  /** The most processes at one of the last heartbeats, with this one; 0 before the first. */
   get counted(): number {
     return Math.max(0, ...this.#counts)
   }
 
-  /** Starts the heartbeats. Resolves after the first one, even if it failed. */
-  async start(): Promise<void> {
+  /** Counts the processes that serve, without a heartbeat of this one. Resolves after the first count, even if it failed. */
+  observe(): Promise<void> {
+    return this.#repeat()
+  }
+
+  /** Starts the heartbeats: the process serves. Resolves after the first one, even if it failed. */
+  start(): Promise<void> {
+    this.#serves = true
+    return this.#repeat()
+  }
+
+  async #repeat(): Promise<void> {
     try {
       const counted = await this.#beat()
       this.#counts = [...this.#counts, counted].slice(-REMEMBERED_COUNTS)
@@ -51,7 +62,8 @@ export class Heartbeats {
       // The circuit breaker reports an unavailable store.
       if (isWrongType(err)) await this.#removeForeign()
     }
-    if (!this.#stopped) this.#next = setTimeout(() => void this.start(), BEAT_INTERVAL_MS).unref()
+    clearTimeout(this.#next)
+    if (!this.#stopped) this.#next = setTimeout(() => void this.#repeat(), BEAT_INTERVAL_MS).unref()
   }
 
   /** Ends the heartbeats, so that the process no longer counts. */
@@ -70,17 +82,16 @@ export class Heartbeats {
   /** Returns the number of live processes, by the clock of the server that has the heartbeats: those of other masters may differ. */
   async #beat(): Promise<number> {
     const nowMs = await serverTimeMs(await serverOf(this.#redis, this.#key))
-    const replies = await this.#redis
+    const serves = this.#serves
+    const transaction = this.#redis
       .multi()
       .zremrangebyscore(this.#key, '-inf', nowMs - COUNTED_FOR_MS)
       // From before the clock was set back.
       .zremrangebyscore(this.#key, nowMs + COUNTED_FOR_MS, '+inf')
-      .zadd(this.#key, nowMs, this.#process)
-      .pexpire(this.#key, RETENTION_MS)
-      .zcard(this.#key)
-      .exec()
+    if (serves) transaction.zadd(this.#key, nowMs, this.#process)
+    const replies = await transaction.pexpire(this.#key, RETENTION_MS).zcard(this.#key).exec()
     const [err, counted] = replies?.at(-1) ?? [new Error('the transaction was not executed')]
     if (err) throw err
-    return Number(counted)
+    return Number(counted) + (serves ? 0 : 1)
   }
 }

@@ -32,11 +32,23 @@ describeWithRedis('heartbeats', () => {
     for (const heartbeats of processes) await heartbeats.start()
   }
   const counts = () => processes.map(({ counted }) => counted)
-  const expectCounts = (counted: number) => eventually(() => expect(counts()).toEqual(processes.map(() => counted)))
+  const expectEachCounts = (counted: readonly number[]) => eventually(() => expect(counts()).toEqual(counted))
+  const expectCounts = (counted: number) => expectEachCounts(processes.map(() => counted))
 
   it('count every process', async () => {
     await startProcesses(4)
     await expectCounts(4)
+  })
+
+  it('do not count a process that does not serve yet, which counts itself with the others', async () => {
+    await startProcesses(2)
+    const successor = new Heartbeats(redis, 'throttler', pino({ level: 'silent' }))
+    processes.push(successor)
+    await successor.observe()
+    await expectEachCounts([2, 2, 3])
+    expect(await redis.zcard(KEY)).toBe(2)
+    await successor.start()
+    await expectEachCounts([3, 3, 3])
   })
 
   it('count processes whose heartbeats the store has lost, until they have had time to send others', async () => {
