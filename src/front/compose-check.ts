@@ -189,6 +189,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
       await heartbeats.observe()
     },
     serve: async () => {
+      if (closed) return
       serves = true
       if (store.reason !== undefined) options.circuitOpened(store.reason)
       await heartbeats.start()
