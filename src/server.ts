@@ -37,6 +37,7 @@ const front = composeFront(env, logger, {
   quotaFound: () => parent.send({ type: 'quota-found' }),
   policiesLoaded: () => parent.send({ type: 'knows-policies' }),
   queuesInspected: queues => parent.send({ type: 'queues', queues }),
+  frontsCounted: count => parent.send({ type: 'front-count', count }),
   tracer,
 })
 const connections = maxConnections(readOwnLimits())
@@ -63,7 +64,8 @@ const reports = new MetricsReports(front.metrics.registry, parent)
 const reportStores = async () => parent.send({ type: 'stores', stores: await front.stores() })
 parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
 parent.onMessage(message => message.type === 'queues' && front.resumeQueueWatch(message.queues))
-parent.send({ type: 'query-queues' })
+parent.onMessage(message => message.type === 'front-count' && front.resumeFrontCount(message.count))
+parent.send({ type: 'query-observations' })
 
 const [host, ...additionalHosts] = listenAddresses(env.HOST)
 const additional = additionalHosts.map(host => ({ host, listener: forwardingListener(app.server) }))

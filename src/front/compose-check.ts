@@ -59,6 +59,8 @@ interface CheckOptions {
   readonly insight: InsightOfChecks
   /** A circuit to the bucket store has opened, or was open when the process began to serve. */
   circuitOpened(reason: string): void
+  /** The front processes on all machines have been counted. */
+  frontsCounted(count: number): void
   /** Absent if nothing is traced. */
   readonly tracing: Tracing | undefined
   readonly logger: Logger
@@ -77,6 +79,8 @@ export interface CheckParts {
   readonly store: { readonly circuit: Circuit; readonly reason: string | undefined }
   /** Why the bucket store is unavailable; `undefined` if it is available. */
   inspectStore(): Promise<string | undefined>
+  /** Continues the count of front processes of an earlier process of the instance. */
+  resumeFrontCount(count: number): void
   /** Resolves when the store has answered, or at the deadline, by `performance.now()`. */
   start(deadlineMs: number): Promise<void>
   /** The process serves from now on, so it has a share of the limits in an outage. */
@@ -87,7 +91,7 @@ export interface CheckParts {
 export function composeCheck(options: CheckOptions): CheckParts {
   const { redis, env, policies, observer, tracing, logger, loggedKey } = options
   let serves = false
-  const heartbeats = new Heartbeats(redis, env.KEY_PREFIX, logger)
+  const heartbeats = new Heartbeats({ redis, keyPrefix: env.KEY_PREFIX, onCounted: options.frontsCounted, logger })
   const now = () => performance.now()
   const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
@@ -178,6 +182,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
     }),
     store,
     inspectStore: () => store.examine(),
+    resumeFrontCount: count => heartbeats.resume(count),
     start: async deadlineMs => {
       await awaitBucketStore({
         redis,

@@ -67,6 +67,8 @@ export interface Front {
   stores(): Promise<StoresState>
   /** Continues what earlier processes of the instance have observed of the queues of changes. */
   resumeQueueWatch(observations: readonly QueueObservation[]): void
+  /** Continues the count of front processes on all machines: in an outage of the bucket store, a new process cannot count them. */
+  resumeFrontCount(count: number): void
   /**
    * Starts both flows. Resolves when the policies are loaded and the bucket store has answered, or when the process may serve without.
    * @param askOthers what other front processes of the instance have
@@ -90,6 +92,8 @@ interface FrontOptions {
   readonly policiesLoaded?: () => void
   /** Called with the last observations of the queues of changes, every two seconds. */
   readonly queuesInspected?: (observations: readonly QueueObservation[]) => void
+  /** Called with the number of front processes on all machines, every two seconds while the bucket store is available. */
+  readonly frontsCounted?: (count: number) => void
   /** Absent if nothing is traced. */
   readonly tracer?: Tracer | undefined
 }
@@ -102,6 +106,7 @@ export function composeFront(
     quotaFound = () => undefined,
     policiesLoaded = () => undefined,
     queuesInspected = () => undefined,
+    frontsCounted = () => undefined,
     tracer,
   }: FrontOptions = {},
 ): Front {
@@ -133,6 +138,7 @@ export function composeFront(
     hangTimeoutMs,
     insight: insight.checks,
     circuitOpened,
+    frontsCounted,
     catchUp: partition => changes.catchUp(partition),
     ...shared,
   })
@@ -192,6 +198,7 @@ export function composeFront(
     isReady: () => changes.isLoaded() && !stop.signal.aborted,
     stores: shareRun(inspectStores, INSPECTION_INTERVAL_MS),
     resumeQueueWatch: observations => changes.queueWatch.resume(observations),
+    resumeFrontCount: count => checks.resumeFrontCount(count),
     start: async askOthers => {
       const { isLoaded, loadedSteps } = changes
       const mayServe = mayServeWithoutPolicies({

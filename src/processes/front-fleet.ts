@@ -7,6 +7,7 @@ import { sendAndFlushTo, sendTo } from './child-process.ts'
 import { FairHandovers } from './fair-handovers.ts'
 import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
+import { keepFrontCount } from './keep-front-count.ts'
 import { keepQueueObservations } from './keep-queue-observations.ts'
 import type { MetricsSnapshot } from './messages.ts'
 import { PrimaryMetrics } from './primary-metrics.ts'
@@ -72,6 +73,7 @@ export class FrontFleet {
     })
     this.#health = new FleetHealth(this.#slots, options.healthTimeoutMs)
     keepQueueObservations(this.#slots)
+    keepFrontCount(this.#slots)
     for (const slot of this.#slots) {
       slot.on('spawned', child => handovers.include(child))
       slot.on('message', (message, child) => {

@@ -16,7 +16,7 @@ export function keepQueueObservations(slots: readonly SupervisedProcess[]): void
   for (const slot of slots) {
     slot.on('message', (message, child) => {
       if (message.type === 'queues') message.queues.forEach(keep)
-      if (message.type === 'query-queues') sendTo(child, { type: 'queues', queues: [...latest.values()] })
+      if (message.type === 'query-observations') sendTo(child, { type: 'queues', queues: [...latest.values()] })
     })
   }
 }

@@ -35,6 +35,12 @@ interface QueueObservations {
   readonly queues: readonly QueueObservation[]
 }
 
+/** The front processes that were counted last, on all machines. The primary keeps their number for processes that start later. */
+interface FrontCount {
+  readonly type: 'front-count'
+  readonly count: number
+}
+
 /** What the other front processes of an instance have. */
 export interface OtherFronts {
   /** One of them serves by the policies. */
@@ -65,8 +71,9 @@ export type FromChild =
   | { readonly type: 'query-others'; readonly id: number }
   /** The last observations of this process. */
   | QueueObservations
+  | FrontCount
   /** Asks for those of the processes before it. A primary of release 0.1.0 does not answer. */
-  | { readonly type: 'query-queues' }
+  | { readonly type: 'query-observations' }
   /** The circuit to the bucket store opened. */
   | { readonly type: 'circuit-opened'; readonly reason: string }
   /** The first quota of this process: a policy in force has it, or it came with a call. */
@@ -84,8 +91,9 @@ export type ToChild =
   /** Asks for a piece of the metrics. The piece 0 begins a new report. Release 0.1.0 asks for all at once, without an index. */
   | { readonly type: 'collect'; readonly index?: number }
   | { readonly type: 'examine-stores' }
-  /** The answer to `query-queues`. */
+  /** The answers to `query-observations`. */
   | QueueObservations
+  | FrontCount
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
   | ({ readonly type: 'others'; readonly id: number } & OtherFronts)
   /** The answer to `scrape`, in pieces; from release 0.1.0, in one. */

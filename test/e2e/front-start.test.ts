@@ -38,7 +38,7 @@ async function runFront(stopsAt: FromChild['type'], replaced: boolean): Promise<
 }
 
 it('a front process that is told to stop while it starts does not listen', async () => {
-  const { code, said } = await runFront('query-queues', false)
+  const { code, said } = await runFront('query-observations', false)
   expect(code).toBe(0)
   expect(said).toContain('query-others')
   expect(said).not.toContain('about-to-listen')

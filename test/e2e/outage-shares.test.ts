@@ -54,6 +54,13 @@ describeWithRedis('four processes on two machines while Redis is unavailable', (
     expect(body).toMatchObject({ source: 'local', degraded: true })
   })
 
+  it('still admit no more of a new key once all of them were replaced, since their successors know how many there are', async () => {
+    await installation.replaceFronts()
+    const admitted = await admittedOf(400, 'hourly:c')
+    expect(admitted).toBeGreaterThanOrEqual(100)
+    expect(admitted).toBeLessThanOrEqual(104)
+  })
+
   it('do not count those checks once Redis has recovered', async () => {
     await installation.redis.restart()
     for (const client of installation.clients) {

@@ -21,7 +21,8 @@ export class Installation {
   readonly admin: Redis
   /** One client for each api. */
   readonly clients: readonly Client[]
-  readonly #services: readonly Service[]
+  readonly #apis: readonly Service[]
+  readonly #worker: Service
 
   private constructor(redis: RedisServer, configRedis: RedisServer, apis: readonly Service[], worker: Service) {
     this.redis = redis
@@ -29,7 +30,8 @@ export class Installation {
     this.admin = new Redis(redis.url, { lazyConnect: true })
     this.admin.on('error', () => undefined)
     this.clients = apis.map(({ url }) => new Client(url))
-    this.#services = [...apis, worker]
+    this.#apis = apis
+    this.#worker = worker
   }
 
   static async start({ apis = 1, env = {}, redisEnv = {} }: InstallationOptions = {}): Promise<Installation> {
@@ -52,9 +54,16 @@ export class Installation {
     return this.clients[caller % this.clients.length] as Client
   }
 
+  /** Resolves once new processes have taken the place of all front processes. */
+  async replaceFronts(): Promise<void> {
+    const replaced = this.#apis.map(api => api.says(/all front processes are replaced/))
+    for (const api of this.#apis) api.process.kill('SIGHUP')
+    await Promise.all(replaced)
+  }
+
   async stop(): Promise<void> {
     this.admin.disconnect()
-    await Promise.all(this.#services.map(service => service.stop()))
+    await Promise.all([...this.#apis, this.#worker].map(service => service.stop()))
     await Promise.all([this.redis.stop(), this.configRedis.stop()])
   }
 }

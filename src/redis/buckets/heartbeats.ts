@@ -17,6 +17,14 @@ const RETENTION_MS = 86_400_000
 /** How many counts are remembered. By then, a store that has lost the heartbeats has new ones of all processes. */
 const REMEMBERED_COUNTS = COUNTED_FOR_MS / BEAT_INTERVAL_MS
 
+interface HeartbeatsOptions {
+  readonly redis: RedisClient
+  readonly keyPrefix: string
+  /** Called with `counted` after each count of a process that serves. */
+  onCounted(processes: number): void
+  readonly logger: Logger
+}
+
 /**
  * Counts the front processes on all machines by the heartbeats that each writes to the bucket store once it serves. While the store is
  * unavailable, the last count stays.
@@ -24,6 +32,7 @@ const REMEMBERED_COUNTS = COUNTED_FOR_MS / BEAT_INTERVAL_MS
 export class Heartbeats {
   readonly #redis: RedisClient
   readonly #key: string
+  readonly #onCounted: (processes: number) => void
   readonly #logger: Logger
   readonly #process = randomUUID()
   /** The processes that were counted at the last heartbeats. */
@@ -32,8 +41,9 @@ export class Heartbeats {
   #serves = false
   #stopped = false
 
-  constructor(redis: RedisClient, keyPrefix: string, logger: Logger) {
+  constructor({ redis, keyPrefix, onCounted, logger }: HeartbeatsOptions) {
     this.#redis = redis
+    this.#onCounted = onCounted
     this.#logger = logger
     this.#key = heartbeatsKey(keyPrefix)
   }
@@ -41,6 +51,11 @@ export class Heartbeats {
   /** The most processes at one of the last heartbeats, with this one; 0 before the first. */
   get counted(): number {
     return Math.max(0, ...this.#counts)
+  }
+
+  /** Continues the counts of an earlier process: in an outage, this one cannot count. */
+  resume(counted: number): void {
+    this.#counts = [counted, ...this.#counts].slice(-REMEMBERED_COUNTS)
   }
 
   /** Counts the processes that serve, without a heartbeat of this one. Resolves after the first count, even if it failed. */
@@ -58,6 +73,7 @@ export class Heartbeats {
     try {
       const counted = await this.#beat()
       this.#counts = [...this.#counts, counted].slice(-REMEMBERED_COUNTS)
+      if (this.#serves) this.#onCounted(this.counted)
     } catch (err) {
       // The circuit breaker reports an unavailable store.
       if (isWrongType(err)) await this.#removeForeign()

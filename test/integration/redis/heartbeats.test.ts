@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
+import type { Logger } from '../../../src/observability/logger.ts'
 import { Heartbeats } from '../../../src/redis/buckets/heartbeats.ts'
+import type { RedisClient } from '../../../src/redis/connection/connection.ts'
 import { heartbeatsKey } from '../../../src/redis/keys.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -10,6 +12,16 @@ import { RedisServer } from '../../support/redis-server.ts'
 
 const KEY = heartbeatsKey('throttler')
 
+interface HeartbeatsParts {
+  readonly logger?: Logger
+  onCounted?(processes: number): void
+}
+
+function heartbeatsOf(redis: RedisClient, parts: HeartbeatsParts = {}): Heartbeats {
+  const { logger = pino({ level: 'silent' }), onCounted = () => undefined } = parts
+  return new Heartbeats({ redis, keyPrefix: 'throttler', onCounted, logger })
+}
+
 describeWithRedis('heartbeats', () => {
   let server: RedisServer
   let redis: Redis
@@ -17,7 +29,7 @@ describeWithRedis('heartbeats', () => {
   const processes: Heartbeats[] = []
   beforeEach(async () => {
     server = await RedisServer.start()
-    redis = new Redis(server.url)
+    redis = new Redis(server.url, { maxRetriesPerRequest: 0 })
     logged = []
   })
   afterEach(async () => {
@@ -28,7 +40,7 @@ describeWithRedis('heartbeats', () => {
 
   async function startProcesses(count: number): Promise<void> {
     const logger = pino({}, { write: line => void logged.push(JSON.parse(line)) })
-    for (let i = 0; i < count; i++) processes.push(new Heartbeats(redis, 'throttler', logger))
+    for (let i = 0; i < count; i++) processes.push(heartbeatsOf(redis, { logger }))
     for (const heartbeats of processes) await heartbeats.start()
   }
   const counts = () => processes.map(({ counted }) => counted)
@@ -42,13 +54,34 @@ describeWithRedis('heartbeats', () => {
 
   it('do not count a process that does not serve yet, which counts itself with the others', async () => {
     await startProcesses(2)
-    const successor = new Heartbeats(redis, 'throttler', pino({ level: 'silent' }))
+    const successor = heartbeatsOf(redis)
     processes.push(successor)
     await successor.observe()
     await expectEachCounts([2, 2, 3])
     expect(await redis.zcard(KEY)).toBe(2)
     await successor.start()
     await expectEachCounts([3, 3, 3])
+  })
+
+  it('tell what a process that serves has counted', async () => {
+    await startProcesses(2)
+    const told: number[] = []
+    const last = heartbeatsOf(redis, { onCounted: processes => void told.push(processes) })
+    processes.push(last)
+    await last.observe()
+    expect(told).toEqual([])
+    await last.start()
+    expect(told).toEqual([3])
+  })
+
+  it('continue an earlier count, which stays while the store is unavailable, and for a while afterwards', async () => {
+    await server.kill()
+    await startProcesses(1)
+    processes[0]?.resume(4)
+    await processes[0]?.start()
+    expect(counts()).toEqual([4])
+    await server.restart()
+    await expectCounts(1)
   })
 
   it('count processes whose heartbeats the store has lost, until they have had time to send others', async () => {
@@ -82,7 +115,7 @@ describeWithRedis('heartbeats in a cluster', () => {
   it('take their time from the server that has them, since the clocks of others may differ', async () => {
     const cluster = await RedisCluster.start()
     const client = new Cluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port })))
-    const heartbeats = new Heartbeats(client, 'throttler', pino({ level: 'silent' }))
+    const heartbeats = heartbeatsOf(client)
     const asked = async () => {
       const stats = await Promise.all(cluster.masters.map(({ redis }) => redis.info('commandstats')))
       return stats.map(text => Number(/cmdstat_time:calls=(\d+)/.exec(text)?.[1] ?? 0))

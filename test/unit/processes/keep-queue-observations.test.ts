@@ -17,7 +17,7 @@ function givenFleet() {
   const toldTo = (slot: EventEmitter) => {
     const told: unknown[] = []
     const child = { connected: true, send: (message: unknown) => told.push(message) }
-    slot.emit('message', { type: 'query-queues' } satisfies FromChild, child)
+    slot.emit('message', { type: 'query-observations' } satisfies FromChild, child)
     return told
   }
   const observe = (slot: EventEmitter, ...queues: readonly QueueObservation[]) =>
