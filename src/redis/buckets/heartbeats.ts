@@ -14,7 +14,7 @@ const COUNTED_FOR_MS = 10_000
 /** How long the store keeps the heartbeats, in ms: long, since a store that evicts may begin with what expires first. */
 const RETENTION_MS = 86_400_000
 
-/** How many counts are remembered. By then, a store that has lost the heartbeats has new ones of all processes. */
+/** How many counts in a row are remembered. By then, a store that has lost the heartbeats has new ones of all processes. */
 const REMEMBERED_COUNTS = COUNTED_FOR_MS / BEAT_INTERVAL_MS
 
 interface HeartbeatsOptions {
@@ -75,6 +75,8 @@ export class Heartbeats {
       this.#counts = [...this.#counts, counted].slice(-REMEMBERED_COUNTS)
       if (this.#serves) this.#onCounted(this.counted)
     } catch (err) {
+      // After each outage, the others need as many heartbeats again, since the store may have lost theirs.
+      this.#counts = [this.counted]
       // The circuit breaker reports an unavailable store.
       if (isWrongType(err)) await this.#removeForeign()
     }

@@ -84,6 +84,20 @@ describeWithRedis('heartbeats', () => {
     await expectCounts(1)
   })
 
+  it('keep a count while the store fails again and again and loses the heartbeats', async () => {
+    await startProcesses(1)
+    processes[0]?.resume(4)
+    for (let failures = 0; failures < 6; failures++) {
+      await processes[0]?.start()
+      await server.kill()
+      await processes[0]?.start()
+      await server.restart()
+      await eventually(() => redis.ping())
+    }
+    expect(await redis.zcard(KEY)).toBe(0)
+    expect(counts()).toEqual([4])
+  })
+
   it('count processes whose heartbeats the store has lost, until they have had time to send others', async () => {
     await startProcesses(4)
     await expectCounts(4)
