@@ -73,7 +73,8 @@ export class GrpcConnection {
   readonly #ip: string | undefined
   #heldBytes = 0
   #unreadBytes = 0
-  readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
+  readonly #beganMs = performance.now()
+  readonly #endsMs = this.#beganMs + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
   /** Calls that it has begun, and those of them that were reset. */
@@ -207,7 +208,8 @@ export class GrpcConnection {
 
   #resetsTooMany(): void {
     if (this.#session.destroyed) return
-    if (this.#refusedCalls.countResetting(clientOf(this.#ip), performance.now())) this.#flooded()
+    const nowMs = performance.now()
+    if (this.#refusedCalls.countResetting(clientOf(this.#ip), nowMs - this.#beganMs, nowMs)) this.#flooded()
     else this.destroy()
   }
 

@@ -13,9 +13,18 @@ const FLOOD_BYTES = 2 * MAX_BYTES
 
 /**
  * What a connection counts that has opened and reset too many calls: they took from 10 to 40 ms, and the next connection may do the same at
- * once. After a process was busy, that can happen to 16 connections of an Envoy.
+ * once. So 16 may end, in place of others that have ended.
  */
 const BYTES_OF_RESETTING = MAX_BYTES / 8
+
+/**
+ * The same for one that had been open for a while. After a process was suspended, that can happen to all connections of an Envoy, which
+ * opens one for each of its threads.
+ */
+const BYTES_OF_OLD_RESETTING = BYTES_OF_RESETTING / 6
+
+/** From this age on, in ms, a connection was not opened in place of one that has just ended. */
+const OLD_MS = 2_000
 
 /**
  * What clients send in calls beyond those that they may open: before they know how many these are, or after calls that they have reset. It
@@ -36,9 +45,9 @@ export class RefusedCalls {
     return ofClient > MAX_BYTES || this.#bytesOfAll > MAX_BYTES_OF_ALL ? 'too-much' : 'fits'
   }
 
-  /** Counts a connection that has opened and reset too many calls. Returns whether its client has sent a flood. */
-  countResetting(client: string, nowMs: number): boolean {
-    return this.count(client, BYTES_OF_RESETTING, nowMs) === 'flood'
+  /** Counts a connection of this age that has opened and reset too many calls. Returns whether its client has sent a flood. */
+  countResetting(client: string, ageMs: number, nowMs: number): boolean {
+    return this.count(client, ageMs < OLD_MS ? BYTES_OF_RESETTING : BYTES_OF_OLD_RESETTING, nowMs) === 'flood'
   }
 
   #begin(nowMs: number): void {

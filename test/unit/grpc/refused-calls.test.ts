@@ -21,7 +21,13 @@ it('all clients may send eight mebibytes in ten seconds, and no client is barred
 
 it('sixteen connections of a client may end in ten seconds since they reset too many calls, and one more is a flood', () => {
   const calls = new RefusedCalls()
-  const areFloods = Array.from({ length: 17 }, (_, i) => calls.countResetting('a', 1_000 + i))
+  const areFloods = Array.from({ length: 17 }, (_, i) => calls.countResetting('a', 1_999, 1_000 + i))
   expect(areFloods).toEqual([...Array(16).fill(false), true])
-  expect(calls.countResetting('b', 2_000)).toBe(false)
+  expect(calls.countResetting('b', 1_999, 2_000)).toBe(false)
+})
+
+it('a connection that had been open for two seconds counts a sixth: an Envoy has one for each thread', () => {
+  const calls = new RefusedCalls()
+  const areFloods = Array.from({ length: 97 }, (_, i) => calls.countResetting('a', 2_000, 1_000 + i))
+  expect(areFloods).toEqual([...Array(96).fill(false), true])
 })
