@@ -12,18 +12,18 @@ const MAX_BYTES_OF_ALL = 8 * MAX_BYTES
 const FLOOD_BYTES = 2 * MAX_BYTES
 
 /**
- * What a connection counts that has opened and reset too many calls: they took from 10 to 40 ms, and the next connection may do the same at
- * once. So 16 may end, in place of others that have ended.
+ * What a connection counts that has opened and reset too many calls. They took from 10 to 40 ms, and a flood opens another connection at
+ * once. So 16 of them may end.
  */
 const BYTES_OF_RESETTING = MAX_BYTES / 8
 
 /**
- * The same for one that had been open for a while. After a process was suspended, that can happen to all connections of an Envoy, which
- * opens one for each of its threads.
+ * The same for a connection that had been open for a while. After a pause of a process, all connections of an Envoy may end so, and it has
+ * one for each of its threads.
  */
 const BYTES_OF_OLD_RESETTING = BYTES_OF_RESETTING / 6
 
-/** From this age on, in ms, a connection was not opened in place of one that has just ended. */
+/** A connection of this age, in ms, does not replace one that has just ended. */
 const OLD_MS = 2_000
 
 /**

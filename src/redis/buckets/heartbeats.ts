@@ -75,7 +75,7 @@ export class Heartbeats {
       this.#counts = [...this.#counts, counted].slice(-REMEMBERED_COUNTS)
       if (this.#serves) this.#onCounted(this.counted)
     } catch (err) {
-      // After each outage, the others need as many heartbeats again, since the store may have lost theirs.
+      // In each outage, the store may lose the heartbeats of the others. So this count stays until enough have succeeded in a row.
       this.#counts = [this.counted]
       // The circuit breaker reports an unavailable store.
       if (isWrongType(err)) await this.#removeForeign()
