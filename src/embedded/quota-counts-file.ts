@@ -151,10 +151,10 @@ export class QuotaCountsFile {
    * @throws if the file cannot be written
    */
   async settle(nowMs: number): Promise<void> {
-    const isCompacted = this.#hasGrown && this.#heldBytes + LEFT_FREE_BYTES < freeBytesBeside(this.#path)
-    if (this.#isSynced && !isCompacted) return
     this.#noteRemoval()
+    const isCompacted = this.#hasGrown && this.#heldBytes + LEFT_FREE_BYTES < freeBytesBeside(this.#path)
     if (this.#isRemoved || isCompacted) return await this.#compact(nowMs)
+    if (this.#isSynced) return
     this.#isSynced = true
     try {
       await sync(this.#path)

@@ -217,6 +217,14 @@ it('a file that was removed is written again from memory', async () => {
   expect(await heldAt(NOW)).toEqual({ a: count('01'), b: count('02') })
 })
 
+it('a file that was removed is written again, even if no count has changed since', async () => {
+  const file = await QuotaCountsFile.open(path, NOW)
+  await write(file, new Map([['a', count('01')]]), NOW)
+  rmSync(path)
+  await file.settle(NOW)
+  expect(await heldAt(NOW)).toEqual({ a: count('01') })
+})
+
 it('a failed write is thrown, and can be repeated', async () => {
   const file = await QuotaCountsFile.open(path, NOW)
   rmSync(directory, { recursive: true })
