@@ -13,7 +13,7 @@ import { malformedTimeout, timeoutMs } from './timeout.ts'
 
 const DRAINING: Status = { name: 'UNAVAILABLE', message: 'the service is draining' }
 
-/** Memory of a call that stays open after its first answer. */
+/** Memory of a call that stays open once it is answered: for later changes of its answer, or since its client does not read it. */
 const OPEN_CALL_BYTES = 16_384
 
 /** Memory of a call besides its message, until it is known to wait for its client. */
@@ -58,6 +58,8 @@ export class Exchange implements Responder {
   #reading: PacedReading | undefined
   #heldBytes = 0
   #headBytes = MIN_HEAD_BYTES
+  /** Whether the last look has found it answered. */
+  #wasAnswered = false
   #leaveQueue: (() => void) | undefined
 
   constructor(stream: ServerHttp2Stream, context: ExchangeContext) {
@@ -74,11 +76,17 @@ export class Exchange implements Responder {
     return this.#hasEnded || !this.stream.readableEnded
   }
 
-  /** Counts the head of a request that has not arrived completely. @param bytes what it can have */
-  holdHead(bytes: number): void {
-    if (this.stream.readableEnded) return
-    this.#headBytes = bytes
-    this.#hold(bytes + this.#message.heldBytes)
+  /**
+   * Counts a request that has not arrived completely, or else an answer that its client has not read since the last look: many answers of
+   * one moment are no burden. Ends a call that was answered, and whose request does not end.
+   * @param headBytes what the head of a request can have
+   */
+  look(nowMs: number, headBytes: number): void {
+    const { readableEnded, headersSent, writableLength } = this.stream
+    if (!readableEnded) this.#holdRequest(headBytes)
+    else if (this.#wasAnswered) this.#hold(OPEN_CALL_BYTES + writableLength)
+    this.#wasAnswered = headersSent
+    if (this.#hasEnded && !readableEnded && nowMs - this.startMs >= MAX_REST_MS) this.#closeUnread()
   }
 
   /** The stream has closed. */
@@ -86,11 +94,6 @@ export class Exchange implements Responder {
     this.#leaveQueue?.()
     this.#reading?.withdraw()
     this.#hold(0)
-  }
-
-  /** Ends a call that was answered, and whose request does not end. */
-  endLate(nowMs: number): void {
-    if (this.#hasEnded && !this.stream.readableEnded && nowMs - this.startMs >= MAX_REST_MS) this.#closeUnread()
   }
 
   /** Ends a call that has been answered in part, and would continue. */
@@ -232,6 +235,11 @@ export class Exchange implements Responder {
       this.#hold(this.#headBytes + message.length)
       this.#leaveQueue = waitForTurn(turns, this.#context, { run: answer, drop: () => this.end(DRAINING) })
     }
+  }
+
+  #holdRequest(headBytes: number): void {
+    this.#headBytes = headBytes
+    this.#hold(headBytes + this.#message.heldBytes)
   }
 
   #hold(bytes: number): void {

@@ -72,7 +72,6 @@ export class GrpcConnection {
   /** A socket that has closed does not know its address. */
   readonly #ip: string | undefined
   #heldBytes = 0
-  #unreadBytes = 0
   readonly #beganMs = performance.now()
   readonly #endsMs = this.#beganMs + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
@@ -157,18 +156,14 @@ export class GrpcConnection {
     this.#session.close()
   }
 
-  /** The time that the client has left to send a request or to read a response, in ms. Counts what it has not read. */
+  /** The time that the client has left to send a request or to read a response, in ms. Counts what the calls hold meanwhile. */
   look(nowMs: number): number {
     if (nowMs >= this.#endsMs) this.retire()
-    let unreadBytes = 0
     let sinceMs = Math.min(nowMs, this.#head.look(nowMs, this.#hold) ?? nowMs)
     for (const exchange of this.#exchanges) {
-      exchange.holdHead(this.#head.maxBytes)
-      unreadBytes += exchange.stream.writableLength
-      exchange.endLate(nowMs)
+      exchange.look(nowMs, this.#head.maxBytes)
       if (exchange.waitsForClient) sinceMs = Math.min(sinceMs, exchange.startMs)
     }
-    this.#holdUnread(unreadBytes)
     return sinceMs + SLOW_MS - nowMs
   }
 
@@ -221,11 +216,6 @@ export class GrpcConnection {
   #countPart(bytes: number): void {
     this.#otherFrames.countPart(bytes)
     this.#pacedCalls.countPart(bytes)
-  }
-
-  #holdUnread(bytes: number): void {
-    if (bytes !== this.#unreadBytes) this.#hold(bytes - this.#unreadBytes)
-    this.#unreadBytes = bytes
   }
 
   #open(stream: ServerHttp2Stream, context: ExchangeContext): Exchange {

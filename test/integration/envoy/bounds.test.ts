@@ -226,6 +226,20 @@ it('a call that stays open counts in the memory of requests until it has ended',
   client.close()
 })
 
+it('an answer that its client does not accept counts in the memory of requests once it has waited', async () => {
+  calls.answer = (_message, responder) => responder.finish(Buffer.alloc(10))
+  const client = new Http2Client(port(), { settings: { initialWindowSize: 0 } })
+  const streams = Array.from({ length: 3 }, () => client.open({ ':path': '/a' }).end(framed(Buffer.alloc(0))))
+  await Promise.all(streams.map(stream => once(stream, 'response')))
+  connections[0]?.look(performance.now())
+  expect(held).toBe(0)
+  connections[0]?.look(performance.now())
+  expect(held).toBeGreaterThanOrEqual(3 * 16 * KIB)
+  for (const stream of streams) stream.close()
+  await eventually(() => expect(held).toBe(0))
+  client.close()
+})
+
 describe('a request in thousands of small parts', () => {
   const PUT = Buffer.from('\x02\x03PUT\x86\x04\x02/a\x01\x01b', 'latin1')
   const UNKNOWN_METHOD = Buffer.from('\x83\x86\x04\x02/b\x01\x01b', 'latin1')
