@@ -10,6 +10,9 @@ const OUTAGE_MS = 5_000
 /** How long a load that advances is waited for, in ms. */
 const MAX_LOADING_MS = 30_000
 
+/** Parts of a wait for the policies. Between them, the process reads what the store has sent. */
+const PARTS_OF_PATIENCE = 40
+
 interface WithoutPoliciesOptions {
   /** How long to wait for the policies in any case, and for each further step of their load, in ms. */
   readonly patienceMs: number
@@ -75,6 +78,14 @@ async function loadStalled({ patienceMs, loadedSteps }: Pick<WithoutPoliciesOpti
   const deadlineMs = performance.now() + MAX_LOADING_MS
   for (let before = -1; loadedSteps() > before && performance.now() < deadlineMs; ) {
     before = loadedSteps()
-    await sleep(patienceMs, undefined, { ref: false })
+    await sleepInParts(patienceMs)
   }
+}
+
+/**
+ * A process that gets no time for a while, as on a busy machine, notices the end of a wait before it reads what has arrived. In parts,
+ * the wait goes on after that.
+ */
+async function sleepInParts(ms: number): Promise<void> {
+  for (let part = 0; part < PARTS_OF_PATIENCE; part++) await sleep(ms / PARTS_OF_PATIENCE, undefined, { ref: false })
 }

@@ -15,6 +15,24 @@ it('a process that starts may serve without the policies once their load no long
   expect(asked).toBeGreaterThanOrEqual(20)
 })
 
+it('a process that starts does not take its own pause for a load that no longer advances', async () => {
+  let isServing = false
+  const serves = mayServeWithoutPolicies({
+    patienceMs: 400,
+    othersKnowPolicies: async () => false,
+    loadedSteps: () => 0,
+    isLoaded: () => false,
+    logger: pino({ enabled: false }),
+  }).then(() => {
+    isServing = true
+  })
+  pauseProcess(500)
+  // Timers that have ended run between the two.
+  for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate)
+  expect(isServing).toBe(false)
+  await serves
+})
+
 it('a process that starts waits for the bucket store through a pause in which the others do not reach it either', async () => {
   let looked = 0
   let asked = 0
@@ -35,3 +53,7 @@ it('a process that starts serves without the bucket store if nobody reaches it',
   })
   expect(looked).toBeLessThan(10)
 })
+
+function pauseProcess(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
