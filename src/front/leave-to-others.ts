@@ -83,8 +83,8 @@ async function loadStalled({ patienceMs, loadedSteps }: Pick<WithoutPoliciesOpti
 }
 
 /**
- * A process that gets no time for a while, as on a busy machine, notices the end of a wait before it reads what has arrived. In parts,
- * the wait goes on after that.
+ * Sleeps in parts. When a busy machine gives the process no time for a while, its timer ends before it reads what has arrived. It reads
+ * that between two parts.
  */
 async function sleepInParts(ms: number): Promise<void> {
   for (let part = 0; part < PARTS_OF_PATIENCE; part++) await sleep(ms / PARTS_OF_PATIENCE, undefined, { ref: false })

@@ -5,6 +5,7 @@ import { BYTES_PER_TURN, PacedReading } from '../connections/paced-reading.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import type { Turns } from '../lib/turns.ts'
 import type { Call, GrpcObserver, Method, Methods, Responder } from './call.ts'
+import { CallMemory, type MemoryOwner } from './call-memory.ts'
 import { CallResponse } from './call-response.ts'
 import { type HeadFault, headFault } from './head-fault.ts'
 import { ArrivingMessage, MAX_MESSAGE_BYTES } from './message-frames.ts'
@@ -13,12 +14,6 @@ import { malformedTimeout, timeoutMs } from './timeout.ts'
 
 const DRAINING: Status = { name: 'UNAVAILABLE', message: 'the service is draining' }
 
-/** Memory of a call that stays open once it is answered: for later changes of its answer, or since its client does not read it. */
-const OPEN_CALL_BYTES = 16_384
-
-/** Memory of a call besides its message, until it is known to wait for its client. */
-const MIN_HEAD_BYTES = 4_096
-
 /** How long the request of a call may take that was answered before it has arrived, in ms. */
 const MAX_REST_MS = 5_000
 
@@ -26,7 +21,7 @@ const MAX_REST_MS = 5_000
 const MAX_REST_BYTES = 8 * MAX_MESSAGE_BYTES
 
 /** What an exchange needs of its server. */
-export interface ExchangeContext {
+export interface ExchangeContext extends MemoryOwner {
   readonly methods: Methods
   /** Refuses the calls of other methods. */
   readonly unknownMethod: Method
@@ -36,8 +31,6 @@ export interface ExchangeContext {
   /** The turns of requests that are read in part. */
   readonly reading: Turns
   readonly largeRequests: LargeRequests
-  /** Called when the memory of the request has changed. @param bytes how many more it holds */
-  hold(bytes: number): void
   /** Reports a bug. Returns the status that the client gets, which has no details. */
   failed(err: unknown): Status
 }
@@ -49,6 +42,7 @@ export class Exchange implements Responder {
   readonly stream: ServerHttp2Stream
   readonly #context: ExchangeContext
   readonly #response: CallResponse
+  readonly #memory: CallMemory
   readonly #message = new ArrivingMessage()
   #method: Method
   /** Until its message has arrived: a call that stays open needs no metadata. */
@@ -56,15 +50,12 @@ export class Exchange implements Responder {
   #hasEnded = false
   /** Unless the message arrives at once. */
   #reading: PacedReading | undefined
-  #heldBytes = 0
-  #headBytes = MIN_HEAD_BYTES
-  /** Whether the last look has found it answered. */
-  #wasAnswered = false
   #leaveQueue: (() => void) | undefined
 
   constructor(stream: ServerHttp2Stream, context: ExchangeContext) {
     this.stream = stream
     this.#response = new CallResponse(stream)
+    this.#memory = new CallMemory(context)
     this.#context = context
     this.#method = context.unknownMethod
     // An error closes the stream.
@@ -77,23 +68,19 @@ export class Exchange implements Responder {
   }
 
   /**
-   * Counts a request that has not arrived completely, or else an answer that its client has not read since the last look: many answers of
-   * one moment are no burden. Ends a call that was answered, and whose request does not end.
+   * Counts the memory of a call that waits for its client. Ends a call that was answered, and whose request does not end.
    * @param headBytes what the head of a request can have
    */
   look(nowMs: number, headBytes: number): void {
-    const { readableEnded, headersSent, writableLength } = this.stream
-    if (!readableEnded) this.#holdRequest(headBytes)
-    else if (this.#wasAnswered) this.#hold(OPEN_CALL_BYTES + writableLength)
-    this.#wasAnswered = headersSent
-    if (this.#hasEnded && !readableEnded && nowMs - this.startMs >= MAX_REST_MS) this.#closeUnread()
+    this.#memory.inspect(this.stream, headBytes, this.#message.heldBytes)
+    if (this.#hasEnded && !this.stream.readableEnded && nowMs - this.startMs >= MAX_REST_MS) this.#closeUnread()
   }
 
   /** The stream has closed. */
   closed(): void {
     this.#leaveQueue?.()
     this.#reading?.withdraw()
-    this.#hold(0)
+    this.#memory.release()
   }
 
   /** Ends a call that has been answered in part, and would continue. */
@@ -112,7 +99,7 @@ export class Exchange implements Responder {
   }
 
   send(message: Buffer): void {
-    if (!this.#hasEnded && this.#response.send(message)) this.#hold(OPEN_CALL_BYTES)
+    if (!this.#hasEnded && this.#response.send(message)) this.#memory.holdAnswer()
   }
 
   finish(message: Buffer): void {
@@ -220,31 +207,21 @@ export class Exchange implements Responder {
   /** Reads the next part of the message, in turns with others. */
   #readOn(bytes: number): void {
     this.#reading ??= new PacedReading(this.stream, this.#context)
-    if (this.#reading.take(bytes, this.#context.reading)) this.#hold(this.#headBytes + this.#message.heldBytes)
+    if (this.#reading.take(bytes, this.#context.reading)) this.#memory.holdRequest(this.#message.heldBytes)
   }
 
   /** Answers a message now, or a large one in its turn. */
   #handOver(message: Buffer, call: Call): void {
     const turns = this.#context.largeRequests.turnsFor(message.length, () => this.#method.countFields?.(message) ?? 0)
     const answer = () => {
-      this.#hold(0)
+      this.#memory.release()
       this.#answer(message, call)
     }
     if (turns === undefined) answer()
     else {
-      this.#hold(this.#headBytes + message.length)
+      this.#memory.holdRequest(message.length)
       this.#leaveQueue = waitForTurn(turns, this.#context, { run: answer, drop: () => this.end(DRAINING) })
     }
-  }
-
-  #holdRequest(headBytes: number): void {
-    this.#headBytes = headBytes
-    this.#hold(headBytes + this.#message.heldBytes)
-  }
-
-  #hold(bytes: number): void {
-    if (bytes !== this.#heldBytes) this.#context.hold(bytes - this.#heldBytes)
-    this.#heldBytes = bytes
   }
 
   #answer(message: Buffer, call: Call): void {

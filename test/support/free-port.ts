@@ -8,7 +8,7 @@ const PORTS_PER_WORKER = 2_000
 const FIRST = 10_000 + PORTS_PER_WORKER * (Number(process.env['JEST_WORKER_ID'] ?? 1) - 1)
 const PORTS = { first: FIRST, last: FIRST + PORTS_PER_WORKER - 1 }
 
-/** Ports that were chosen. None is chosen twice: it stays free until its program listens, also for others that start meanwhile. */
+/** Ports that were chosen before. Each stays free until its program listens, so without this, another choice could find it again. */
 const chosen = new Set<number>()
 
 /** A port that is free on every address of this host. */

@@ -15,7 +15,7 @@ it('a process that starts may serve without the policies once their load no long
   expect(asked).toBeGreaterThanOrEqual(20)
 })
 
-it('a process that starts does not take its own pause for a load that no longer advances', async () => {
+it('a process that starts, and gets no time for a while, still waits for the policies after that', async () => {
   let isServing = false
   const serves = mayServeWithoutPolicies({
     patienceMs: 400,
