@@ -51,24 +51,25 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
 
   async version(key: string, version: number): Promise<PolicyEvent | undefined> {
     const keys = this.#keysOf(key)
-    const [position] = await this.#redis.zrangebyscore(keys.versions(key), version, version)
-    return position === undefined ? undefined : this.#eventAt(keys, key, position)
+    const [member] = await this.#redis.zrangebyscore(keys.versions(key), version, version)
+    return member === undefined ? undefined : this.#eventAt(keys, key, member)
   }
 
   async history(key: string, { after, limit }: { after: number; limit: number }): Promise<readonly PolicyEvent[]> {
     const keys = this.#keysOf(key)
-    const positions = await this.#redis.zrangebyscore(keys.versions(key), `(${after}`, '+inf', 'LIMIT', 0, limit)
-    const events = await Promise.all(positions.map(position => this.#eventAt(keys, key, position)))
+    const members = await this.#redis.zrangebyscore(keys.versions(key), `(${after}`, '+inf', 'LIMIT', 0, limit)
+    const events = await Promise.all(members.map(member => this.#eventAt(keys, key, member)))
     return events.filter(event => event !== undefined)
   }
 
-  /** The snapshot keeps the last compacted event of each key. */
-  async #eventAt(keys: ConfigKeys, key: string, position: string): Promise<PolicyEvent | undefined> {
+  /** The event that a member of the index names. The snapshot keeps the last compacted event of each key. @throws {DamagedRecord} */
+  async #eventAt(keys: ConfigKeys, key: string, member: string): Promise<PolicyEvent | undefined> {
+    const position = positionIn(member)
     const [entry] = await this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)
     if (entry !== undefined) return parseEntry(entry).event
     const json = await this.#redis.hget(keys.snapshot, key)
     const compacted = json === null ? undefined : parseCompacted(json)
-    return compacted?.position === Number(position) ? compacted.event : undefined
+    return compacted?.position === position ? compacted.event : undefined
   }
 
   async list({ prefix, after, limit }: ListQuery): Promise<readonly PolicyRecord[]> {
@@ -209,14 +210,19 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
 
   async #lastPosition(key: string): Promise<number> {
     const [member] = await this.#redis.zrevrange(this.#keysOf(key).versions(key), 0, 0)
-    const position = Number(member ?? 0)
-    if (Number.isSafeInteger(position)) return position
-    throw damagedIndex(`contains ${member}, which is not a position`)
+    return member === undefined ? 0 : positionIn(member)
   }
 
   #keysOf(configKey: string): ConfigKeys {
     return this.#partitions[configPartition(configKey)] as ConfigKeys
   }
+}
+
+/** The position that a member of the index names. @throws {DamagedRecord} */
+function positionIn(member: string): number {
+  const position = Number(member)
+  if (Number.isSafeInteger(position) && position > 0 && String(position) === member) return position
+  throw damagedIndex(`contains ${JSON.stringify(member)}, which is not a position`)
 }
 
 function damagedIndex(fault: string): DamagedRecord {

@@ -265,4 +265,19 @@ describe('an index of versions', () => {
       expect((await app.client.put('damaged', policy(7))).body).toMatchObject({ version: 2, limits: [{ capacity: 7 }] })
     },
   )
+
+  it.each(['abc', '1.5', '-3', '', '01', '9'.repeat(20)])(
+    'that holds the position "%s" is named as damaged',
+    async member => {
+      await redis.del(index())
+      await redis.zadd(index(), 1, member)
+      for (const path of ['/config/damaged?version=1', '/config/damaged/history']) {
+        const answer = await app.client.get(path)
+        expectProblem(answer, 503, 'config-store-unavailable')
+        expect(answer.body.detail).toBe(
+          `the index of versions contains "${member}", which is not a position; run "throttler rebuild"`,
+        )
+      }
+    },
+  )
 })
