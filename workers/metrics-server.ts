@@ -65,7 +65,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
   })
   new SlowClients(connections, heldMemory())
   const turns = readingTurns()
-  new LingeringClose(server, { connections, unreadBodies: new UnreadBodies(server, turns), turns })
+  new LingeringClose(server, { unreadBodies: new UnreadBodies(server, turns), turns })
   const [address, ...additionalAddresses] = listenAddresses(host)
   const listen = (listener: Listener, host: string) => {
     listener.on('error', ({ message: reason }) =>

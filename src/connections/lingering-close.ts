@@ -1,6 +1,5 @@
 import { type Server, Socket } from 'node:net'
 import type { Turns } from '../lib/turns.ts'
-import type { Connections } from './connections.ts'
 import { PacedReading } from './paced-reading.ts'
 import { SocketInput } from './socket-input.ts'
 import type { UnreadBodies } from './unread-bodies.ts'
@@ -9,7 +8,6 @@ import type { UnreadBodies } from './unread-bodies.ts'
 const LINGER_MS = 5_000
 
 interface LingeringCloseOptions {
-  readonly connections: Connections
   readonly unreadBodies: UnreadBodies
   /** The turns of bodies that nobody reads. */
   readonly turns: Turns
@@ -18,9 +16,9 @@ interface LingeringCloseOptions {
 }
 
 /**
- * Closes connections whose client may still be sending, such as the body of a refused request. The service ends its own side after the
- * last answer, and discards what still arrives until the client closes the connection. If the service closed it at once, the kernel
- * would reset it when more bytes arrive, and the client could lose the answer.
+ * Closes connections whose client may still be sending, such as the body of a refused request, or a further request. The service ends its
+ * own side after the last answer, and discards what still arrives until the client closes the connection. If the service closed it at
+ * once, the kernel would reset it when more bytes arrive, and the client could lose what it has not read of the answer.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-9.6
  */
 export class LingeringClose {
@@ -32,10 +30,7 @@ export class LingeringClose {
     this.#options = options
     server.prependListener('connection', (socket: Socket) => {
       // Node's HTTP server calls this method after the last response of a connection.
-      socket.destroySoon = () => {
-        if (options.connections.current(socket) === undefined) destroySoon(socket)
-        else this.close(socket)
-      }
+      socket.destroySoon = () => this.close(socket)
     })
   }
 

@@ -118,7 +118,7 @@ export function buildApp(deps: AppDependencies): App {
   const connections = new Connections(app.server, deps)
   const slowClients = new SlowClients(connections, memory)
   const unreadBodies = new UnreadBodies(app.server, discarding)
-  const lingeringClose = new LingeringClose(app.server, { connections, unreadBodies, turns: discarding })
+  const lingeringClose = new LingeringClose(app.server, { unreadBodies, turns: discarding })
   // Then clients reconnect, to another process.
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests({ connections, lingeringClose })

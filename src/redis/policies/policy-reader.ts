@@ -221,7 +221,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
 /** The position that a member of the index names. @throws {DamagedRecord} */
 function positionIn(member: string): number {
   const position = Number(member)
-  if (Number.isSafeInteger(position) && position > 0 && String(position) === member) return position
+  if (Number.isSafeInteger(position) && position >= 0 && String(position) === member) return position
   throw damagedIndex(`contains ${JSON.stringify(member)}, which is not a position`)
 }
 

@@ -3,8 +3,6 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
-import { Connections } from '../../../src/connections/connections.ts'
 import { LingeringClose } from '../../../src/connections/lingering-close.ts'
 import { BYTES_PER_TURN, readingTurns } from '../../../src/connections/paced-reading.ts'
 import { UnreadBodies } from '../../../src/connections/unread-bodies.ts'
@@ -33,16 +31,19 @@ afterEach(async () => {
 })
 
 /** Starts a server that answers each request before its body arrives. */
-async function serve(fields: Readonly<Record<string, string>> = {}, timeoutMs = PATIENT_MS): Promise<void> {
+async function serve(
+  fields: Readonly<Record<string, string>> = {},
+  timeoutMs = PATIENT_MS,
+  body = 'too large',
+): Promise<void> {
   server = createServer((_request, response) => {
     requests++
-    response.writeHead(413, fields).end('too large')
+    response.writeHead(413, fields).end(body)
   })
   server.on('connection', connection => accepted.push(connection))
-  const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onClosed: () => undefined }) })
   const turns = readingTurns()
   const unreadBodies = new UnreadBodies(server, turns)
-  new LingeringClose(server, { connections, unreadBodies, turns, timeoutMs })
+  new LingeringClose(server, { unreadBodies, turns, timeoutMs })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 }
@@ -85,6 +86,21 @@ describe('a client that sends its body in parts after the last answer of its con
     expect(String(Buffer.concat(parts))).toMatch(/^HTTP\/1\.1 413 [\s\S]*too large/)
     client.end()
     await eventually(() => expect(accepted.map(({ closed }) => closed)).toEqual([true]))
+  })
+
+  it('gets all of a large answer, also if the whole request had arrived before', async () => {
+    const body = 'x'.repeat(MIB)
+    await serve({}, PATIENT_MS, body)
+    const client = (await connected()).pause()
+    client.write(`${head(5)}12345`)
+    await eventually(() => expect(accepted[0]).toMatchObject({ writableFinished: true }))
+    for (let i = 0; i < 3; i++) {
+      client.write(head(0))
+      await sleep(PAUSE_MS)
+    }
+    const parts = await client.toArray()
+    expect(String(Buffer.concat(parts)).length).toBeGreaterThan(body.length)
+    expect(requests).toBe(1)
   })
 
   it('gets no answer to a later request, which is not handled', async () => {

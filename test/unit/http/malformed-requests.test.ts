@@ -29,7 +29,7 @@ beforeEach(async () => {
   const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onClosed: () => undefined }) })
   const turns = readingTurns()
   const unreadBodies = new UnreadBodies(server, turns)
-  const closing = { connections, lingeringClose: new LingeringClose(server, { connections, unreadBodies, turns }) }
+  const closing = { connections, lingeringClose: new LingeringClose(server, { unreadBodies, turns }) }
   server.on('connection', connection => accepted.push(connection))
   const rejectMalformed = rejectMalformedRequests(closing)
   server.on('clientError', (err, socket) => {
