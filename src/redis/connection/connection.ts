@@ -6,6 +6,7 @@ import { reportLosses } from './connection-report.ts'
 import type { RedisTarget } from './redis-target.ts'
 import { ServerConnection } from './server-connection.ts'
 import './malformed-replies.ts'
+import './read-before-timeout.ts'
 
 /** One server, possibly named by Sentinels, or a cluster. */
 export type RedisClient = Redis | Cluster

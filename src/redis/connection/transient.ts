@@ -41,7 +41,6 @@ const CONNECTION_MESSAGES = [
   'Connection is aborted',
   'Connection is discarded',
   'Command timed out',
-  'Socket timeout.',
   "Stream isn't writeable",
   "Cluster isn't ready",
   'Cluster is disconnect',

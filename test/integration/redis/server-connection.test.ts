@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
@@ -14,6 +15,12 @@ const ATTEMPTS = 5
 /** Time that the server takes to load one key, in µs, and the keys that it loads: four seconds, which a pause of this process does not fill. */
 const LOAD_DELAY_US = '400'
 const KEYS = 10_000
+
+/** Lets this process neither read nor run its timers. */
+function keepBusy(ms: number): void {
+  const endMs = performance.now() + ms
+  while (performance.now() < endMs);
+}
 
 /** Events of so many failed attempts to connect. */
 function refusals(client: Redis): Promise<void> {
@@ -40,9 +47,10 @@ describeWithRedis('a connection', () => {
     await server.stop()
   })
 
-  function connected(purpose: 'request' | 'worker' | 'tool', database: number): Promise<Redis> {
+  function connected(purpose: 'request' | 'worker' | 'tool', database: number, limits = {}): Promise<Redis> {
     const logger = pino({ level: 'warn' }, { write: line => void log.push(JSON.parse(line)) })
-    return ready(connect(purpose, { target: targetOf(`${server.url}/${database}`), name: 'test', logger }) as Redis)
+    const target = targetOf(`${server.url}/${database}`)
+    return ready(connect(purpose, { target, name: 'test', logger, ...limits }) as Redis)
   }
 
   async function ready(client: Redis): Promise<Redis> {
@@ -51,6 +59,20 @@ describeWithRedis('a connection', () => {
     await eventually(() => expect(client.status).toBe('ready'))
     return client
   }
+
+  it.each([
+    ['a connection', { hangTimeoutMs: 200 }],
+    ['a command', { commandTimeoutMs: 200 }],
+  ])('to a server that has answered while this process was busy is kept: a limit for %s', async (_, limits) => {
+    const client = await connected('request', 0, limits)
+    const { stream } = client
+    // After this, timers run before anything is read.
+    await setImmediate()
+    const answer = client.ping()
+    keepBusy(400)
+    expect(await answer).toBe('PONG')
+    expect(client.stream).toBe(stream)
+  })
 
   it('to a demoted master is closed once, however many commands are refused', async () => {
     const client = await connected('request', 0)
