@@ -46,7 +46,8 @@ export class SocketTurns {
   }
 
   add(connection: PacedConnection): void {
-    this.#reading.add(connection)
+    if (this.#waiting) this.#pause(this.#waiting, connection)
+    else this.#reading.add(connection)
   }
 
   delete(connection: PacedConnection): void {
@@ -93,11 +94,14 @@ export class SocketTurns {
     const waiting = this.#waiting
     if (waiting === undefined) return
     waiting.endTurn(wasFull)
+    if (!wasFull && waiting.size === 0) {
+      this.#waiting = undefined
+      return
+    }
     if (wasFull) this.#turnsToRest = this.#options.turnsToRest
     else if (this.#turnsToRest > 0) this.#turnsToRest--
     if (this.#turnsToRest === 0 && !this.#options.isBehind()) this.#resume(waiting)
-    if (!wasFull && waiting.size === 0) this.#waiting = undefined
-    else this.#continue()
+    this.#continue()
   }
 
   #resume(waiting: WaitingConnections): void {
