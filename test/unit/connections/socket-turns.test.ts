@@ -113,6 +113,18 @@ describe('after a full turn', () => {
     expect(Math.max(...waits)).toBeLessThanOrEqual(3 * (RESTS + 1))
   })
 
+  it('a caller is read however many connections with much to read are opened anew', async () => {
+    const openFlood = (i: number) => open(1, 2 * PER_TURN, `flood ${i}`)[0] as Connection
+    let flood = Array.from({ length: 10 }, (_, i) => openFlood(i))
+    const [caller] = open(1, 1, 'caller') as [Connection]
+    for (let i = 0; i < 40 * (RESTS + 1); i++) {
+      await turn([...flood, caller])
+      for (const connection of flood) if (connection.begun > 0) turns.delete(connection)
+      flood = flood.map((connection, i) => (connection.begun > 0 ? openFlood(i) : connection))
+    }
+    expect(caller.begun).toBeGreaterThanOrEqual(3)
+  })
+
   it('a connection that has closed is not read again', async () => {
     const [closed, stays] = open(2, PER_TURN)
     await turn([closed as Connection])
