@@ -29,7 +29,7 @@ connection.setSocketTimeout = function () {
   const limitMs = options.socketTimeout as number
   let isHeard = false
   this.socketTimeoutTimer = startDeadline(limitMs, () => {
-    if (isHeard) return
+    if (isHeard || stream.destroyed) return
     this.socketTimeoutTimer = undefined
     stream.destroy(new ConnectionLost(`the server has sent nothing for ${limitMs} ms`))
   })
