@@ -5,7 +5,7 @@ export const FIRST_EXPECTED = 4
  * The next read is expected to have at least this part of the requests of the last one: some connections have much to read only now and
  * then.
  */
-const EXPECTED_AGAIN = 3 / 4
+export const EXPECTED_AGAIN = 3 / 4
 
 /** A connection with a lower estimate is idle: it had nothing to read many times in a row. */
 const IDLE_BELOW = 1 / 256
@@ -18,14 +18,27 @@ export class ReadEstimate {
   #expected = FIRST_EXPECTED
   #read = 0
   #paid = 0
+  /** Reads that were paid for. */
+  #reads = 0
 
   /** Whether it had nothing to read many times in a row. */
   get isIdle(): boolean {
     return this.#expected < IDLE_BELOW
   }
 
+  /** Whether nothing is known of the connection. */
+  get isNew(): boolean {
+    return this.#reads === 0 && this.#read === 0
+  }
+
+  /** The requests of the first read, as far as they are known. 0 in a later read. */
+  get firstRead(): number {
+    return this.#reads <= 1 ? this.#read : 0
+  }
+
   /** The connection will be read. Returns what is to be paid in advance. */
   begin(): number {
+    this.#reads++
     this.#read = 0
     this.#paid = Math.max(NOTHING_READ, this.#expected)
     this.#expected *= EXPECTED_AGAIN

@@ -1,6 +1,7 @@
 import { FairQueue } from '../lib/fair-queue.ts'
 import { FairShares } from '../lib/fair-shares.ts'
 import type { PacedConnection } from './paced-connection.ts'
+import { EXPECTED_AGAIN } from './read-estimate.ts'
 
 /** How much less than the others a client can have sent when it begins to wait: this part of a turn. */
 const TOLERANCE = 1 / 8
@@ -11,7 +12,8 @@ const IDLE_PER_TURN = 1_024
 /**
  * Connections that wait to be read. Those of the clients that have sent the fewest requests come first, about as many as a turn has time
  * for. Beside them, idle ones take turns, since nobody should wait for those that have nothing to read. Whatever the order in which the
- * system reads those that are resumed together, all of them are read before others are resumed.
+ * system reads those that are resumed together, all of them are read before others are resumed. So that these are few in a flood from new
+ * connections, each new one is expected to have about as much to read as those before it.
  */
 export class WaitingConnections {
   readonly #perTurn: number
@@ -25,6 +27,8 @@ export class WaitingConnections {
   #taken = 0
   /** Requests that are expected of the next ones. */
   #toExpect: number
+  /** Requests that are expected of a new connection at least. */
+  #ofNew = 0
 
   /** @param perTurn requests in a turn */
   constructor(perTurn: number) {
@@ -57,6 +61,7 @@ export class WaitingConnections {
   wasRead(connection: PacedConnection, requests: number): void {
     this.#resumed.delete(connection)
     this.#shares.charge(connection.client, connection.estimate.add(requests))
+    this.#ofNew = Math.max(this.#ofNew, connection.estimate.firstRead)
     // It was read before it was paused, and is counted only now.
     if (this.#passedOver.delete(connection)) this.add(connection)
   }
@@ -89,7 +94,7 @@ export class WaitingConnections {
       const next = this.#shares.take()
       if (next === undefined) break
       const [, connection] = next
-      expected += this.#prepay(connection)
+      expected += Math.max(this.#expectedOfNew(connection), this.#prepay(connection))
       taken.push(connection)
     }
     return taken
@@ -103,6 +108,14 @@ export class WaitingConnections {
       taken.push(connection)
     }
     return taken
+  }
+
+  /** Requests that are expected of a connection if it is new. They are not paid for, so its client can have few. */
+  #expectedOfNew({ estimate }: PacedConnection): number {
+    if (!estimate.isNew) return 0
+    const expected = this.#ofNew
+    this.#ofNew *= EXPECTED_AGAIN
+    return expected
   }
 
   #prepay({ client, estimate }: PacedConnection): number {

@@ -31,7 +31,25 @@ it('a connection that was not read before a turn was full comes first in the nex
 
 it('a connection that was read, but whose requests are counted only after it was paused, waits as others do', () => {
   const { waiting, paused, other } = givenAFullTurn()
-  waiting.wasRead(paused, PER_TURN)
+  waiting.wasRead(paused, 1)
   waiting.endTurn(true)
   expect(waiting.take()).toEqual([other, paused])
+})
+
+it('new connections are resumed one at a time once a new one had as much to read as a turn has time for', () => {
+  const [first, second, third] = ['a', 'b', 'c'].map(connectionOf) as [
+    PacedConnection,
+    PacedConnection,
+    PacedConnection,
+  ]
+  const waiting = new WaitingConnections(PER_TURN)
+  waiting.add(first)
+  waiting.take()
+  waiting.wasRead(first, 2 * PER_TURN)
+  waiting.endTurn(true)
+  waiting.add(second)
+  waiting.add(third)
+  expect(waiting.take()).toEqual([second])
+  waiting.endTurn(false)
+  expect(waiting.take()).toEqual([third])
 })
