@@ -64,19 +64,19 @@ export class CheckQueue {
     this.#send()
   }
 
+  /** The call ends when the last of its checks times out, which each does by itself. */
   async #call(batch: readonly PendingCheck[]): Promise<void> {
+    const deadlineMs = Math.max(...batch.map(check => check.deadlineMs))
+    const signal = AbortSignal.timeout(Math.max(0, Math.ceil(deadlineMs - performance.now())))
     try {
-      const results = await this.#ask(batch)
+      const results = await this.#ask(batch, signal)
       for (const [i, check] of batch.entries()) settle(check, results[i])
     } catch (failure) {
-      this.#fail(batch, failure)
+      if (!signal.aborted) this.#fail(batch, failure)
     }
   }
 
-  /** The call ends when the last of its checks times out. */
-  async #ask(batch: readonly PendingCheck[]): Promise<(Decision | ServiceError)[]> {
-    const deadlineMs = Math.max(...batch.map(check => check.deadlineMs))
-    const signal = AbortSignal.timeout(Math.max(0, Math.ceil(deadlineMs - performance.now())))
+  async #ask(batch: readonly PendingCheck[], signal: AbortSignal): Promise<(Decision | ServiceError)[]> {
     const [check] = batch
     if (check !== undefined && batch.length === 1) return [await this.#service.check(check, signal)]
     return this.#service.checkBatch(batch, signal)
