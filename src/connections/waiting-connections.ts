@@ -94,7 +94,7 @@ export class WaitingConnections {
       const next = this.#shares.take()
       if (next === undefined) break
       const [, connection] = next
-      expected += Math.max(this.#expectedOfNew(connection), this.#prepay(connection))
+      expected += Math.max(this.#expectOfNew(connection), this.#prepay(connection))
       taken.push(connection)
     }
     return taken
@@ -110,8 +110,8 @@ export class WaitingConnections {
     return taken
   }
 
-  /** Requests that are expected of a connection if it is new. They are not paid for, so its client can have few. */
-  #expectedOfNew({ estimate }: PacedConnection): number {
+  /** Requests that are expected of a connection if it is new. Its client does not pay for them in advance: it may have sent few. */
+  #expectOfNew({ estimate }: PacedConnection): number {
     if (!estimate.isNew) return 0
     const expected = this.#ofNew
     this.#ofNew *= EXPECTED_AGAIN

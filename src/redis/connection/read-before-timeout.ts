@@ -19,8 +19,8 @@ interface WaitingCommand {
 }
 
 /*
- * If a process was busy, or stopped, for longer than a timeout of ioredis, its timer is due before the answers are read that have arrived
- * meanwhile. ioredis then takes a store for hung that has answered. Here, the answers are read first.
+ * A process can be busy, or stopped, for longer than a timeout of ioredis. Its timers are then due before it reads the answers that have
+ * arrived meanwhile, and ioredis would take a store that has answered for hung. Here, the answers are read first.
  */
 
 const connection = Redis.prototype as unknown as WaitingConnection
@@ -45,6 +45,6 @@ connection.setSocketTimeout = function () {
 const command = Command.prototype as unknown as WaitingCommand
 command.setTimeout = function (ms) {
   this._commandTimeoutTimer ??= startDeadline(ms, () => {
-    if (this.isSettled !== true) this.reject(new Error('Command timed out'))
+    if (!this.isSettled) this.reject(new Error('Command timed out'))
   })
 }

@@ -6,6 +6,7 @@ import type { AskedCheck, OnResult } from '../../../src/check/pending-check.ts'
 import { eventually } from '../../support/eventually.ts'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
 import { answerTo, framed, Http2Client } from '../../support/http2-client.ts'
+import { pauseProcess } from '../../support/pause-process.ts'
 import { HeldChecker } from '../../support/resp-server.ts'
 
 /** The domain `edge`, with the descriptor `a`=`b`. */
@@ -245,8 +246,7 @@ describe('a server that closes', () => {
     await once(watch, 'data')
     const closed = server.close()
     await new Promise(setImmediate)
-    const resumesMs = performance.now() + 2_000
-    while (performance.now() < resumesMs);
+    pauseProcess(2_000)
     expect(await answer).toMatchObject({ grpcStatus: '14' })
     await closed
   })

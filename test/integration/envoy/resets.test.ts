@@ -75,7 +75,7 @@ function open(localAddress: string): Socket {
   return socket
 }
 
-/** Lets a process that gets little time do within ten seconds what it has to. */
+/** Slows the clock of the server, so that ten seconds are enough for the test on a busy machine too. */
 function slowTheClock(): void {
   const now = performance.now.bind(performance)
   const startMs = now()

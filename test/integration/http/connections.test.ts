@@ -31,6 +31,15 @@ async function connected(): Promise<Socket> {
   return socket
 }
 
+/** Rejects if the service closes the connection before the answer, since those of the test before still hold its slot. */
+async function unlessClosed(closed: Promise<unknown>, answer: Promise<unknown>): Promise<void> {
+  const refused = closed.then(() => {
+    throw new Error('the connection is closed')
+  })
+  await Promise.race([answer, refused])
+  refused.catch(() => undefined)
+}
+
 /** Resolves once the service has closed a connection. */
 async function ended(socket: Socket): Promise<void> {
   await text(socket).catch(() => undefined)
@@ -80,18 +89,9 @@ describe('a process whose connections all wait for the rest of a request', () =>
   async function withoutBody(): Promise<void> {
     const socket = await connected()
     socket.write('POST /nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n')
-    await answered(socket, new Promise(resolve => socket.once('data', resolve)))
-  }
-
-  /** Rejects if the service closes the connection, since those of the test before still hold its slot. */
-  async function answered(socket: Socket, answer: Promise<unknown>): Promise<void> {
     // A client that has seen the end does not notice a later reset.
     const closed = Promise.race([once(socket, 'end'), once(socket, 'close')])
-    const refused = closed.then(() => {
-      throw new Error('the connection is closed')
-    })
-    await Promise.race([answer, refused])
-    refused.catch(() => undefined)
+    await unlessClosed(closed, once(socket, 'data'))
   }
 
   it('accepts a client of another address in place of one of them', async () => {
@@ -117,15 +117,13 @@ describe('a process whose connections of gRPC all have a call that waits for its
     return client
   }
 
-  /** Resolves once the call has begun: the answer to the ping follows its head. Rejects if the service closes the connection. */
+  /** Resolves once the call has begun: the answer to the ping follows its head. */
   async function withoutMessage(): Promise<Http2Client> {
     const client = clientAt('127.0.0.1')
     const { session } = client
-    const closed = once(session, 'close').then(() => Promise.reject(new Error('the connection is closed')))
-    session.request({ ...HEALTH, ':method': 'POST', 'content-type': 'application/grpc' }).on('error', () => undefined)
+    client.open(HEALTH)
     const ping = () => new Promise<void>((resolve, reject) => session.ping(err => (err ? reject(err) : resolve())))
-    await Promise.race([once(session, 'connect').then(ping), closed])
-    closed.catch(() => undefined)
+    await unlessClosed(once(session, 'close'), once(session, 'connect').then(ping))
     return client
   }
 

@@ -7,6 +7,7 @@ import { failureReasonOf } from '../../../src/redis/connection/failure-reason.ts
 import { isTransient } from '../../../src/redis/connection/transient.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
+import { pauseProcess } from '../../support/pause-process.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 import { targetOf } from '../../support/target-of.ts'
 
@@ -15,12 +16,6 @@ const ATTEMPTS = 5
 /** Time that the server takes to load one key, in µs, and the keys that it loads: four seconds, which a pause of this process does not fill. */
 const LOAD_DELAY_US = '400'
 const KEYS = 10_000
-
-/** Lets this process neither read nor run its timers. */
-function keepBusy(ms: number): void {
-  const endMs = performance.now() + ms
-  while (performance.now() < endMs);
-}
 
 /** Events of so many failed attempts to connect. */
 function refusals(client: Redis): Promise<void> {
@@ -69,7 +64,7 @@ describeWithRedis('a connection', () => {
     // After this, timers run before anything is read.
     await setImmediate()
     const answer = client.ping()
-    keepBusy(400)
+    pauseProcess(400)
     expect(await answer).toBe('PONG')
     expect(client.stream).toBe(stream)
   })

@@ -16,6 +16,8 @@ const connectionOf = (client: string): PacedConnection => ({
 function givenAFullTurn() {
   const [paused, other] = [connectionOf('a'), connectionOf('b')]
   const waiting = new WaitingConnections(PER_TURN)
+  // So it is not new, and little is expected of it.
+  other.estimate.begin()
   waiting.add(paused)
   waiting.take()
   waiting.add(other)
@@ -31,17 +33,13 @@ it('a connection that was not read before a turn was full comes first in the nex
 
 it('a connection that was read, but whose requests are counted only after it was paused, waits as others do', () => {
   const { waiting, paused, other } = givenAFullTurn()
-  waiting.wasRead(paused, 1)
+  waiting.wasRead(paused, PER_TURN)
   waiting.endTurn(true)
   expect(waiting.take()).toEqual([other, paused])
 })
 
 it('new connections are resumed one at a time once a new one had as much to read as a turn has time for', () => {
-  const [first, second, third] = ['a', 'b', 'c'].map(connectionOf) as [
-    PacedConnection,
-    PacedConnection,
-    PacedConnection,
-  ]
+  const [first, second, third] = [connectionOf('a'), connectionOf('b'), connectionOf('c')]
   const waiting = new WaitingConnections(PER_TURN)
   waiting.add(first)
   waiting.take()

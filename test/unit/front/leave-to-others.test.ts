@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { mayServeWithoutBucketStore, mayServeWithoutPolicies } from '../../../src/front/leave-to-others.ts'
+import { pauseProcess } from '../../support/pause-process.ts'
 
 it('a process that starts may serve without the policies once their load no longer advances', async () => {
   let asked = 0
@@ -53,7 +54,3 @@ it('a process that starts serves without the bucket store if nobody reaches it',
   })
   expect(looked).toBeLessThan(10)
 })
-
-function pauseProcess(ms: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-}
