@@ -22,8 +22,8 @@ export interface FoundBucket {
 }
 
 /**
- * When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. What expiries charge is needed as long
- * as they can be settled late, unless that is what was held.
+ * When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile, and they stay as long as they can be
+ * settled late, so that an access finds, charges and counts those that have expired.
  */
 export function forgottenAt(bucket: Bucket): number {
   const { lastSpentAtMs, fullAtMs, entries, others, holds } = bucket
@@ -35,20 +35,7 @@ export function forgottenAt(bucket: Bucket): number {
   const chargedAtLast = [...entries, ...others].map(({ recorded }) =>
     recorded === undefined ? fromMs : fromMs + recorded.fullAfterMs(recorded.chargedWith(MOST_TOKENS, 0), fromMs),
   )
-  const settleableMs = mayChargeLess(bucket) ? lastHold.expiresAtMs + KEPT_AFTER_END_MS : 0
-  return Math.max(full, fromMs, settleableMs, ...chargedAtLast)
-}
-
-/** Whether expiries may charge less than is held, as if nothing refilled until then. */
-function mayChargeLess({ entries, others, holds = [] }: Bucket): boolean {
-  const tokens = holds.reduce((sum, hold) => sum + hold.tokens, 0)
-  const recorded = [...entries, ...others].flatMap(({ recorded, spent, debt = 0 }) =>
-    recorded === undefined ? [] : [{ recorded, spent: spent + debt }],
-  )
-  const isCut = recorded.some(
-    ({ recorded, spent }) => recorded.chargedWith(tokens, spent) < spent + tokens * recorded.unitsPerToken,
-  )
-  return tokens > 0 && (isCut || recorded.length === 0)
+  return Math.max(full, lastHold.expiresAtMs + KEPT_AFTER_END_MS, ...chargedAtLast)
 }
 
 /** More than a charge can have, so that it takes all that can be spent. */

@@ -130,16 +130,8 @@ export class BucketOracle {
     if (this.#holds.length === 0) return latest(full)
     const lastDeadline = latest(this.#holds.map(({ deadline }) => deadline))
     const from = latest([this.#at, lastDeadline])
-    const settleable = this.#mayChargeLess() ? lastDeadline + TEN_MINUTES : 0n
     const charged = this.#spendings.flatMap(({ chargedAs }) => (chargedAs ? [fullAfterMost(chargedAs, from)] : []))
-    return latest([from, settleable, ...full, ...charged])
-  }
-
-  /** Whether expiries may charge less than is held: a limit would owe more than it can, or none is charged. */
-  #mayChargeLess(): boolean {
-    const held = this.#holds.reduce((sum, { tokens }) => sum + tokens, 0)
-    const charged = this.#spendings.filter(({ chargedAs }) => chargedAs !== undefined)
-    return held > 0 && (charged.length === 0 || charged.some(spending => !canOwe(spending, held)))
+    return latest([lastDeadline + TEN_MINUTES, ...full, ...charged])
   }
 
   /** Whether a reservation holds something. */
@@ -598,12 +590,6 @@ function fullAfterMost(limit: Limit, at: bigint): bigint {
 /** The most that can be spent of a token bucket, with its debt. */
 function mostOf(limit: TokenBucketLimit): Fraction {
   return new Fraction(2 * limit.capacity).atMost(new Fraction(MOST_UNITS, grainOf(limit)))
-}
-
-/** Whether more tokens can be charged in full, even if nothing refills. */
-function canOwe({ chargedAs, tokens, debt }: Spending, more: number): boolean {
-  if (chargedAs === undefined || chargedAs.kind !== undefined) return true
-  return !mostOf(chargedAs).isBelow(sumOf(tokens).plus(debt).plus(new Fraction(more)))
 }
 
 function tightest(states: readonly Found[]): string {

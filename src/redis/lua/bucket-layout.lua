@@ -31,8 +31,7 @@ local function bucket_layout(general)
   local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_RECORDS, VERSION_OF_ONE_HOLD = 0, 2, 3, 4
   local QUOTA, ESTIMATED = 2 ^ 31, 1
   local is_whole = general.is_whole
-  local lifetime = lifetime_functions(general)
-  local forgotten_at = lifetime.forgotten_at
+  local forgotten_at = lifetime_function(general)
 
   -- What the value of a bucket says of its holds: their members, and whether the only one has no set.
   local function members_in(stored)
@@ -228,7 +227,6 @@ local function bucket_layout(general)
     members_in = members_in,
     packed_head = packed_head,
     packed_record = packed_record,
-    may_charge_less = lifetime.may_charge_less,
     forgotten_at = forgotten_at,
     holds_key = holds_key,
     keep_holds = keep_holds,

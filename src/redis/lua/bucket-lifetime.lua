@@ -1,33 +1,18 @@
 --[[
   How long a bucket is kept. A part of the scripts of buckets; domain/bucket-state.ts has the same arithmetic.
 ]]
-local function lifetime_functions(general)
-  local full_at_of, most_units = general.full_at_of, general.most_units
+local function lifetime_function(general)
+  local full_at_of = general.full_at_of
 
-  -- Whether expiries may charge less than is held, as if nothing refilled until then.
-  local function may_charge_less(bucket)
-    local tokens, is_recorded = bucket.held.tokens, false
-    for _, entries in ipairs({ bucket.own, bucket.others }) do
-      for _, entry in ipairs(entries) do
-        local limit = entry.recorded
-        if limit then
-          if entry.spent + entry.debt + tokens * limit.units_per_token > most_units(limit) then return true end
-          is_recorded = true
-        end
-      end
-    end
-    return tokens > 0 and not is_recorded
-  end
-
-  -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. What expiries charge is needed as
-  -- long as they can be settled late, unless that is what was held.
-  local function forgotten_at(bucket)
+  -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile, and they stay as long as they can be
+  -- settled late, so that an access finds, charges and counts those that have expired.
+  return function(bucket)
     local held, at = bucket.held, bucket.full_at
     if not held and #bucket.own == 0 and #bucket.others == 0 then return 0 end
     for _, entry in ipairs(bucket.others) do at = max(at, entry.full_at) end
     if not held then return at end
     local from = max(held.latest, bucket.last_spent_at)
-    at = max(at, from, may_charge_less(bucket) and held.latest + KEPT_AFTER_END_MS or 0)
+    at = max(at, held.latest + KEPT_AFTER_END_MS)
     for _, entries in ipairs({ bucket.own, bucket.others }) do
       for _, entry in ipairs(entries) do
         local limit = entry.recorded
@@ -36,7 +21,5 @@ local function lifetime_functions(general)
     end
     return at
   end
-
-  return { may_charge_less = may_charge_less, forgotten_at = forgotten_at }
 end
 

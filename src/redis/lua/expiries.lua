@@ -54,10 +54,25 @@ local function expiry_functions(buckets, general, layout, holds)
     if #due > 0 then call('ZREMRANGEBYRANK', holds_key(key), 0, #due / 2 - 1) end
   end
 
+  -- Whether expiries may charge less than is held, as if nothing refilled until then.
+  local function may_charge_less(bucket)
+    local tokens, is_recorded = bucket.held.tokens, false
+    for _, entries in ipairs({ bucket.own, bucket.others }) do
+      for _, entry in ipairs(entries) do
+        local limit = entry.recorded
+        if limit then
+          if entry.spent + entry.debt + tokens * limit.units_per_token > general.most_units(limit) then return true end
+          is_recorded = true
+        end
+      end
+    end
+    return tokens > 0 and not is_recorded
+  end
+
   -- Whether all that the end of holds changes is here.
   function expiries.can_end_here(key, bucket)
     if not bucket.held.only and not holds.repair(key, bucket.held) then return false end
-    return not layout.may_charge_less(bucket) or buckets.shortfalls().are_here(key)
+    return not may_charge_less(bucket) or buckets.shortfalls().are_here(key)
   end
 
   -- The bucket is not stored yet. Returns false if they cannot be settled here.

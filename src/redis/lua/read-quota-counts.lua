@@ -14,7 +14,7 @@ local formats, counts = {}, {}
 
 -- The ids of quotas are not known here: a policy may be gone, and some limits come with a call. The entry of a quota has one unit per
 -- token, and its bucket is kept until the period and the tolerance of clocks are over. Few buckets without a quota look the same, and they
--- count too: those with a token bucket that refills whole tokens each ms, if they take longer than the tolerance to fill.
+-- count too: those with a token bucket that refills whole tokens each ms, if they have holds or take longer than the tolerance to fill.
 local function has_quota(value, expires_at)
   if expires_at - unpack('>d', value) <= CLOCK_TOLERANCE_MS + EXPIRY_SLACK_MS then return false end
   for at = TIME + 1, #value, ENTRY do

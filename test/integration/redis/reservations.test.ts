@@ -198,13 +198,22 @@ describeWithRedis('reservations in a real Redis', () => {
   /** Makes reservations that have expired. Resolves with the id of the last one. */
   async function expiredBacklog(key: string, count: number): Promise<ReservationId> {
     const groups = Array.from({ length: count }, () => groupOf(key, 2, { ttlMs: 1 }))
+    await timeAfter(await lastExpiryOf(groups))
+    return ((groups.at(-1) as CheckGroup).hold as HoldRequest).id
+  }
+
+  /** Makes reservations. Resolves with the time when the last one expires. */
+  async function lastExpiryOf(groups: readonly CheckGroup[]): Promise<number> {
     const made = await store.checkAll(groups)
-    const lastMs = Math.max(...made.map(reading => reading?.reservation?.expiresAtMs ?? 0))
+    return Math.max(...made.map(reading => reading?.reservation?.expiresAtMs ?? 0))
+  }
+
+  /** Waits until the store's clock is past a time. */
+  async function timeAfter(timeMs: number): Promise<void> {
     await eventually(async () => {
       const [seconds, micros] = await redis.time()
-      expect(Number(seconds) * 1_000 + Number(micros) / 1_000).toBeGreaterThan(lastMs)
+      expect(Number(seconds) * 1_000 + Number(micros) / 1_000).toBeGreaterThan(timeMs)
     })
-    return ((groups.at(-1) as CheckGroup).hold as HoldRequest).id
   }
 
   it('that have expired are settled 64 by each call on one of them, until it is its turn', async () => {
@@ -242,13 +251,38 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await store.holdsOf('listed')).toMatchObject([{ id: last.id, tokens: 3 }])
   })
 
-  it('that a reset finds expired are reported as such', async () => {
+  /** A store that tells how many reservations of each key it finds expired. */
+  function storeTellingExpired(): { reporting: RedisBucketStore; expired: readonly [string, number][] } {
     const expired: [string, number][] = []
     const report = { ...NO_REPORT, expired: (key: string, count: number) => void expired.push([key, count]) }
+    return { reporting: new RedisBucketStore(redis, keys, report), expired }
+  }
+
+  it('that have expired are reported also long after they have refilled', async () => {
+    const limit = limitOf({ capacity: 2, refillTokens: 1, refillIntervalMs: 1 })
+    const alone = policyOf('alone', { limits: [limit] })
+    const both = policyOf('both', { limits: [limit, { kind: 'concurrency', name: 'in-flight', capacity: 5 }] })
+    const groups = [
+      groupOf('refilled:one', 1, { ttlMs: 1 }, alone),
+      groupOf('refilled:two', 1, { ttlMs: 1 }, alone),
+      groupOf('refilled:two', 1, { ttlMs: 1 }, alone),
+      groupOf('refilled:both', 1, { ttlMs: 1 }, both),
+    ]
+    await timeAfter((await lastExpiryOf(groups)) + 50)
+    const { reporting, expired } = storeTellingExpired()
+    await reporting.check(['one', 'two', 'both'].map(name => ({ key: `refilled:${name}`, policy: both, tokens: 0 })))
+    expect(expired).toEqual([
+      ['refilled:one', 1],
+      ['refilled:two', 2],
+      ['refilled:both', 1],
+    ])
+  })
+
+  it('that a reset finds expired are reported as such', async () => {
+    const { reporting, expired } = storeTellingExpired()
     await store.checkAll(Array.from({ length: 70 }, () => groupOf('reset-due', 2)))
     await makeDue('reset-due')
     await reserve('reset-due', 2)
-    const reporting = new RedisBucketStore(redis, keys, report)
     await reporting.reset('reset-due')
     await reporting.reset('reset-due')
     expect(expired).toEqual([['reset-due', 70 - 64]])
