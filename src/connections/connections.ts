@@ -96,10 +96,12 @@ export class Connections implements Iterable<Socket> {
   /**
    * Calls back when every request that has arrived completely is answered. A request that is still arriving may have its response
    * already, if its head decided it.
+   * @param callback gets whether the connection has its last response
    */
-  whenAnswered(connection: Connection, callback: (isLastAnswered: boolean) => void): void {
+  whenAnswered(connection: Connection, callback: (hasLastResponse: boolean) => void): void {
+    const previous = connection[LAST]
     const last = this.current(connection)
-    if (last === undefined) callback(false)
+    if (last === undefined) callback(previous?.shouldKeepAlive === false)
     else if (last.req.complete) last.once('close', () => callback(false))
     else this.whenNext(last, () => whenSettled(last, () => callback(last.headersSent)))
   }

@@ -78,8 +78,8 @@ export function rejectTunnels(closing: Closing): (request: IncomingMessage, sock
 /** Answers after the requests before, ignores what follows, and closes the connection. */
 function answerLast({ connections, lingeringClose }: Closing, socket: Socket, response: () => string): void {
   lingeringClose.discardInput(socket)
-  connections.whenAnswered(socket, isAnswered => {
-    if (socket.writable && !isAnswered) socket.write(response())
+  connections.whenAnswered(socket, hasLastResponse => {
+    if (socket.writable && !hasLastResponse) socket.write(response())
     lingeringClose.close(socket)
   })
 }

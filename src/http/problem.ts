@@ -55,7 +55,10 @@ export function fail(reply: Reply, problem: Problem): void {
 export function answerErrors(answerProblem: AnswerProblem) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void => {
     keepConnection(reply)
-    answerProblem(err instanceof Problem ? err : toProblem(err, request), request, reply)
+    const problem = err instanceof Problem ? err : toProblem(err, request)
+    // Node sends the field, and would still handle requests that have arrived behind this one.
+    if (problem.headers['connection'] === 'close') reply.raw.shouldKeepAlive = false
+    answerProblem(problem, request, reply)
   }
 }
 

@@ -11,7 +11,7 @@ export interface DenialQuery extends DenialRange {
 }
 
 export interface DenialPage {
-  /** Newest first. */
+  /** Newest first. One on the next page may be newer by a second, if another process recorded it. */
   readonly denials: readonly Denial[]
   /** The place before which the next page begins; `undefined` at the end. */
   readonly next: string | undefined

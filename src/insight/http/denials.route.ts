@@ -55,7 +55,10 @@ const EXAMPLE = {
 
 const DenialsResponse = Type.Object(
   {
-    items: Type.Array(DenialItem, { description: 'Sampled denials, newest first.' }),
+    items: Type.Array(DenialItem, {
+      description:
+        'Sampled denials, newest first. One on the next page may be newer by a second, if another process recorded it.',
+    }),
     nextCursor: Type.Optional(
       Type.String({
         description: 'The `cursor` of the next page. Absent on the last page; others can be short, or empty.',
