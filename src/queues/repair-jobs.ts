@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Queue } from 'bullmq'
 import { isObject } from '../lib/is-object.ts'
 import { parseJson } from '../lib/parse-json.ts'
@@ -23,7 +24,7 @@ const FIELDS = Object.keys(IS_VALID)
 /** A job that was repaired, and how. */
 export interface Repair {
   readonly jobId: string
-  /** The fields that were removed. Absent if the key held no job, and was deleted. */
+  /** The fields that were removed. Absent if the key held no job, or no command can have its id, and the job was deleted. */
   readonly fields?: readonly string[]
 }
 
@@ -33,11 +34,23 @@ export interface Repair {
  */
 export async function repairJobs(redis: RedisClient, queue: Queue): Promise<readonly Repair[]> {
   const [active, waiting] = await Promise.all([
-    redis.lrange(queue.toKey('active'), 0, -1),
-    redis.lrange(queue.toKey('wait'), -1, -1),
+    redis.lrangeBuffer(queue.toKey('active'), 0, -1),
+    redis.lrangeBuffer(queue.toKey('wait'), -1, -1),
   ])
-  const repairs = await Promise.all([...active, ...waiting].map(jobId => repairJob(redis, queue.toKey(jobId), jobId)))
+  const repairs = await Promise.all(
+    [...active, ...waiting].map(id =>
+      isUtf8(id) ? repairJob(redis, queue.toKey(id.toString()), id.toString()) : removeJob(redis, queue, id),
+    ),
+  )
   return repairs.filter(repair => repair !== undefined)
+}
+
+/** BullMQ, which reads ids as UTF-8, cannot end a job whose id is not. */
+async function removeJob(redis: RedisClient, queue: Queue, id: Buffer): Promise<Repair> {
+  const key = Buffer.concat([Buffer.from(queue.toKey('')), id])
+  await redis.unlink(key)
+  for (const list of ['active', 'wait']) await redis.lrem(queue.toKey(list), 0, id)
+  return { jobId: id.toString() }
 }
 
 async function repairJob(redis: RedisClient, key: string, jobId: string): Promise<Repair | undefined> {

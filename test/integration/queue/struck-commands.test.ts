@@ -11,6 +11,7 @@ import { takeAndDie } from '../../support/take-and-die.ts'
 
 const KEY_PREFIX = 'struck'
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
+const partition = configPartition('k')
 
 let store: Store
 let app: TestApp
@@ -23,7 +24,7 @@ afterAll(async () => {
   await store.stop()
 })
 
-const strike = (partition: number, keyPrefix = KEY_PREFIX) => takeAndDie({ redisUrl: store.url, keyPrefix, partition })
+const strike = (keyPrefix = KEY_PREFIX) => takeAndDie({ redisUrl: store.url, keyPrefix, partition })
 
 describe('a command whose workers die', () => {
   it('three times is still applied, before its successors', async () => {
@@ -31,8 +32,7 @@ describe('a command whose workers die', () => {
     for (const capacity of [1, 2, 3]) {
       commandIds.push((await app.client.request('PUT', '/config/k', policy(capacity))).body.commandId)
     }
-    const partition = configPartition('k')
-    const struck = [await strike(partition), await strike(partition), await strike(partition)]
+    const struck = [await strike(), await strike(), await strike()]
     expect(struck).toEqual(Array.from({ length: 3 }, () => commandIds[0]))
     await app.startWorker()
     await eventually(async () => {
@@ -42,57 +42,75 @@ describe('a command whose workers die', () => {
   })
 })
 
+interface Service {
+  readonly other: TestApp
+  readonly redis: Redis
+  readonly queue: ReturnType<typeof openQueue>
+}
+
+/** Runs a test with a service of its own, without a worker, and with the queue of the policy `k`. */
+async function withService(keyPrefix: string, test: (service: Service) => Promise<void>): Promise<void> {
+  const other = await TestApp.start(store, { variables: { KEY_PREFIX: keyPrefix }, worker: false })
+  const redis = new Redis(store.url, { maxRetriesPerRequest: null })
+  const queue = openQueue(redis, keyPrefix, partition)
+  try {
+    await test({ other, redis, queue })
+  } finally {
+    await queue.close()
+    redis.disconnect()
+    await other.close()
+  }
+}
+
+const change = async ({ client }: TestApp): Promise<string> =>
+  (await client.request('PUT', '/config/k', policy(1))).body.commandId
+
+const becomesApplied = ({ client }: TestApp, commandId: string) =>
+  eventually(async () => expect((await client.get(`/commands/${commandId}`)).body.status).toBe('applied'))
+
 describe('a command whose worker dies', () => {
-  it('for the thousandth time, is still applied', async () => {
-    const partition = configPartition('k')
-    const other = await TestApp.start(store, { variables: { KEY_PREFIX: 'thousand' }, worker: false })
-    const redis = new Redis(store.url, { maxRetriesPerRequest: null })
-    const queue = openQueue(redis, 'thousand', partition)
-    try {
-      const { commandId } = (await other.client.request('PUT', '/config/k', policy(1))).body
-      expect(await strike(partition, 'thousand')).toBe(commandId)
+  it('for the thousandth time, is still applied', () =>
+    withService('thousand', async ({ other, redis, queue }) => {
+      const commandId = await change(other)
+      expect(await strike('thousand')).toBe(commandId)
       // Where BullMQ counts how often a job has stalled.
       await redis.hset(queue.toKey(commandId), 'stc', 999)
       await other.startWorker()
-      await eventually(async () => {
-        expect((await other.client.get(`/commands/${commandId}`)).body.status).toBe('applied')
-      })
-    } finally {
-      await queue.close()
-      redis.disconnect()
-      await other.close()
-    }
-  })
+      await becomesApplied(other, commandId)
+    }))
 
   it.each<[situation: string, keyPrefix: string, expiry: ['PX', number] | []]>([
     ['while the clock of the store is an hour ahead', 'ahead', ['PX', 3_600_000]],
     ['while another program sets keys of the queue that never expire', 'lasting', []],
-  ])('%s, is applied soon after', async (_, keyPrefix, expiry) => {
-    const partition = configPartition('k')
-    const other = await TestApp.start(store, { variables: { KEY_PREFIX: keyPrefix }, worker: false })
-    const redis = new Redis(store.url, { maxRetriesPerRequest: null })
-    const queue = openQueue(redis, keyPrefix, partition)
-    const set = (key: string, value: string) => redis.call('SET', key, value, ...expiry)
-    try {
-      const { commandId } = (await other.client.request('PUT', '/config/k', policy(1))).body
-      expect(await strike(partition, keyPrefix)).toBe(commandId)
-      await set(new ConfigKeys(keyPrefix, partition).lock(parseCommandId(commandId) as CommandId), 'token')
+  ])('%s, is applied soon after', (_, keyPrefix, expiry) =>
+    withService(keyPrefix, async ({ other, redis }) => {
+      const commandId = await change(other)
+      expect(await strike(keyPrefix)).toBe(commandId)
+      const lock = new ConfigKeys(keyPrefix, partition).lock(parseCommandId(commandId) as CommandId)
+      await redis.call('SET', lock, 'token', ...expiry)
       await other.startWorker()
-      await eventually(async () => {
-        expect((await other.client.get(`/commands/${commandId}`)).body.status).toBe('applied')
-      })
-    } finally {
-      await queue.close()
-      redis.disconnect()
-      await other.close()
-    }
-  })
+      await becomesApplied(other, commandId)
+    }),
+  )
 })
+
+it('a job of another program whose id is not UTF-8 does not keep commands waiting', () =>
+  withService('foreign', async ({ other, redis, queue }) => {
+    const id = Buffer.from([0xff, 0xfe])
+    await redis.lpush(queue.toKey('wait'), id)
+    const commandId = await change(other)
+    await other.startWorker()
+    await becomesApplied(other, commandId)
+    const key = Buffer.concat([Buffer.from(queue.toKey('')), id])
+    await eventually(async () => {
+      expect([await redis.llen(queue.toKey('active')), await redis.exists(key)]).toEqual([0, 0])
+    })
+  }))
 
 describe('the limit of one command at a time in each partition', () => {
   const concurrencies = async () => {
     const redis = new Redis(store.url, { maxRetriesPerRequest: null })
-    const queues = [0, 1, 2, 3].map(partition => openQueue(redis, KEY_PREFIX, partition))
+    const queues = [0, 1, 2, 3].map(number => openQueue(redis, KEY_PREFIX, number))
     try {
       return await Promise.all(queues.map(queue => queue.getGlobalConcurrency()))
     } finally {
@@ -110,7 +128,7 @@ describe('the limit of one command at a time in each partition', () => {
     await redis.flushall()
     redis.disconnect()
     await app.client.put('k', policy(1))
-    expect((await concurrencies())[configPartition('k')]).toBe(1)
+    expect((await concurrencies())[partition]).toBe(1)
   })
 
   it('applies after every reconnect of a worker', async () => {
