@@ -56,7 +56,7 @@ export function answerErrors(answerProblem: AnswerProblem) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void => {
     keepConnection(reply)
     const problem = err instanceof Problem ? err : toProblem(err, request)
-    // Node sends the field, and would still handle requests that have arrived behind this one.
+    // The field alone would let Node handle requests that have arrived behind this one.
     if (problem.headers['connection'] === 'close') reply.raw.shouldKeepAlive = false
     answerProblem(problem, request, reply)
   }
