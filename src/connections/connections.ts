@@ -99,10 +99,11 @@ export class Connections implements Iterable<Socket> {
    * @param callback gets whether the connection has its last response
    */
   whenAnswered(connection: Connection, callback: (hasLastResponse: boolean) => void): void {
+    // `current` forgets a finished response, also one that ends the connection.
     const previous = connection[LAST]
     const last = this.current(connection)
     if (last === undefined) callback(previous?.shouldKeepAlive === false)
-    else if (last.req.complete) last.once('close', () => callback(false))
+    else if (last.req.complete) last.once('close', () => callback(!last.shouldKeepAlive))
     else this.whenNext(last, () => whenSettled(last, () => callback(last.headersSent)))
   }
 

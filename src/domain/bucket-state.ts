@@ -22,8 +22,8 @@ export interface FoundBucket {
 }
 
 /**
- * When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile, and they stay as long as they can be
- * settled late, so that an access finds, charges and counts those that have expired.
+ * When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. Expired holds stay as long as they can
+ * be settled late, so that the next access charges and counts them.
  */
 export function forgottenAt(bucket: Bucket): number {
   const { lastSpentAtMs, fullAtMs, entries, others, holds } = bucket
@@ -32,8 +32,8 @@ export function forgottenAt(bucket: Bucket): number {
   const lastHold = holds?.at(-1)
   if (lastHold === undefined) return full
   const fromMs = Math.max(lastHold.expiresAtMs, lastSpentAtMs)
-  const chargedAtLast = [...entries, ...others].map(({ recorded }) =>
-    recorded === undefined ? fromMs : fromMs + recorded.fullAfterMs(recorded.chargedWith(MOST_TOKENS, 0), fromMs),
+  const chargedAtLast = [...entries, ...others].flatMap(({ recorded }) =>
+    recorded === undefined ? [] : [fromMs + recorded.fullAfterMs(recorded.chargedWith(MOST_TOKENS, 0), fromMs)],
   )
   return Math.max(full, lastHold.expiresAtMs + KEPT_AFTER_END_MS, ...chargedAtLast)
 }

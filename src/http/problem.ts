@@ -56,7 +56,7 @@ export function answerErrors(answerProblem: AnswerProblem) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void => {
     keepConnection(reply)
     const problem = err instanceof Problem ? err : toProblem(err, request)
-    // The field alone would let Node handle requests that have arrived behind this one.
+    // With the field alone, Node would still handle requests that were sent with this one.
     if (problem.headers['connection'] === 'close') reply.raw.shouldKeepAlive = false
     answerProblem(problem, request, reply)
   }

@@ -24,7 +24,7 @@ const FIELDS = Object.keys(IS_VALID)
 /** A job that was repaired, and how. */
 export interface Repair {
   readonly jobId: string
-  /** The fields that were removed. Absent if the key held no job, or no command can have its id, and the job was deleted. */
+  /** The fields that were removed. Absent if everything was: its key held no job, or its id is not UTF-8. */
   readonly fields?: readonly string[]
 }
 
@@ -39,7 +39,7 @@ export async function repairJobs(redis: RedisClient, queue: Queue): Promise<read
   ])
   const repairs = await Promise.all(
     [...active, ...waiting].map(id =>
-      isUtf8(id) ? repairJob(redis, queue.toKey(id.toString()), id.toString()) : removeJob(redis, queue, id),
+      isUtf8(id) ? repairJob(redis, queue, id.toString()) : removeJob(redis, queue, id),
     ),
   )
   return repairs.filter(repair => repair !== undefined)
@@ -53,7 +53,8 @@ async function removeJob(redis: RedisClient, queue: Queue, id: Buffer): Promise<
   return { jobId: id.toString() }
 }
 
-async function repairJob(redis: RedisClient, key: string, jobId: string): Promise<Repair | undefined> {
+async function repairJob(redis: RedisClient, queue: Queue, jobId: string): Promise<Repair | undefined> {
+  const key = queue.toKey(jobId)
   const type = await redis.type(key)
   if (type === 'none') return undefined
   if (type !== 'hash') {

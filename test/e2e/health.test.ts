@@ -130,13 +130,13 @@ describeWithRedis('a policy store of its own', () => {
   it('is up although it is too far away for checks', async () => {
     proxy.latencyMs = 75
     await client.put('far', { capacity: 1 })
-    const noneWaits = 'throttler_queue_jobs{state="waiting"} 0'
+    const noJobWaits = 'throttler_queue_jobs{state="waiting"} 0'
     // The first scrape opens the queues, which takes some round trips. On a busy machine, it gives up before.
-    await eventually(async () => expect((await seen()).metrics).toContain(noneWaits))
+    await eventually(async () => expect((await seen()).metrics).toContain(noJobWaits))
     for (let i = 0; i < 4; i++) {
       const { metrics, ...found } = await seen()
       expect(found).toEqual({ state: 'up', metric: '1' })
-      expect(metrics).toContain(noneWaits)
+      expect(metrics).toContain(noJobWaits)
       await sleep(300)
     }
     proxy.latencyMs = 0

@@ -4,8 +4,8 @@
 local function lifetime_function(general)
   local full_at_of = general.full_at_of
 
-  -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile, and they stay as long as they can be
-  -- settled late, so that an access finds, charges and counts those that have expired.
+  -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. Expired holds stay as long as they
+  -- can be settled late, so that the next access charges and counts them.
   return function(bucket)
     local held, at = bucket.held, bucket.full_at
     if not held and #bucket.own == 0 and #bucket.others == 0 then return 0 end

@@ -78,7 +78,8 @@ local function only_hold(id, is_charged)
   return (is_charged and '1' or '0') .. id .. string.rep(' ', ONE_HOLD_BYTES - 1 - #id)
 end
 
--- When a bucket with holds, the last of which ends then, may be dropped: any spending until then has refilled, and no hold can be settled.
+-- When a bucket with holds may be dropped. By then, what was spent has refilled, and the holds can no longer be settled.
+-- latest: the last deadline of the holds
 local function forgotten_after(latest, limit)
   return latest + max(KEPT_AFTER_END_MS, ceil_div(max_units(limit), limit.per_ms))
 end

@@ -176,15 +176,15 @@ describe('the order of answers on a connection', () => {
   })
 })
 
-describe('what follows the last request of a connection', () => {
+describe('bytes after the last request of a connection', () => {
   const closing = (path: string) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`
 
   it.each([
     ['garbage', closing('/nothing'), 404],
     ['an empty line and garbage', `${closing('/ready')}\r\n`, 200],
-    ['garbage, in a version without connections that stay open', get('/nothing', '1.0'), 404],
-    ['garbage, in an unknown version', get('/ready', '2.0'), 505],
-  ])('is not answered: %s', async (_, last, status) => {
+    ['garbage after HTTP/1.0', get('/nothing', '1.0'), 404],
+    ['garbage after an unknown version', get('/ready', '2.0'), 505],
+  ])('are not answered: %s', async (_, last, status) => {
     for (const before of ['', get('/ready').repeat(3)]) {
       const answer = await exchange(given.app.port, `${before}${last}garbage`)
       expect(statusesIn(answer)).toEqual([...(before ? [200, 200, 200] : []), status])

@@ -65,7 +65,7 @@ async function withService(keyPrefix: string, test: (service: Service) => Promis
 const change = async ({ client }: TestApp): Promise<string> =>
   (await client.request('PUT', '/config/k', policy(1))).body.commandId
 
-const becomesApplied = ({ client }: TestApp, commandId: string) =>
+const expectApplied = ({ client }: TestApp, commandId: string) =>
   eventually(async () => expect((await client.get(`/commands/${commandId}`)).body.status).toBe('applied'))
 
 describe('a command whose worker dies', () => {
@@ -76,7 +76,7 @@ describe('a command whose worker dies', () => {
       // Where BullMQ counts how often a job has stalled.
       await redis.hset(queue.toKey(commandId), 'stc', 999)
       await other.startWorker()
-      await becomesApplied(other, commandId)
+      await expectApplied(other, commandId)
     }))
 
   it.each<[situation: string, keyPrefix: string, expiry: ['PX', number] | []]>([
@@ -89,7 +89,7 @@ describe('a command whose worker dies', () => {
       const lock = new ConfigKeys(keyPrefix, partition).lock(parseCommandId(commandId) as CommandId)
       await redis.call('SET', lock, 'token', ...expiry)
       await other.startWorker()
-      await becomesApplied(other, commandId)
+      await expectApplied(other, commandId)
     }),
   )
 })
@@ -100,7 +100,7 @@ it('a job of another program whose id is not UTF-8 does not keep commands waitin
     await redis.lpush(queue.toKey('wait'), id)
     const commandId = await change(other)
     await other.startWorker()
-    await becomesApplied(other, commandId)
+    await expectApplied(other, commandId)
     const key = Buffer.concat([Buffer.from(queue.toKey('')), id])
     await eventually(async () => {
       expect([await redis.llen(queue.toKey('active')), await redis.exists(key)]).toEqual([0, 0])

@@ -198,7 +198,7 @@ describeWithRedis('reservations in a real Redis', () => {
   /** Makes reservations that have expired. Resolves with the id of the last one. */
   async function expiredBacklog(key: string, count: number): Promise<ReservationId> {
     const groups = Array.from({ length: count }, () => groupOf(key, 2, { ttlMs: 1 }))
-    await timeAfter(await lastExpiryOf(groups))
+    await untilStoreTime(await lastExpiryOf(groups))
     return ((groups.at(-1) as CheckGroup).hold as HoldRequest).id
   }
 
@@ -208,8 +208,8 @@ describeWithRedis('reservations in a real Redis', () => {
     return Math.max(...made.map(reading => reading?.reservation?.expiresAtMs ?? 0))
   }
 
-  /** Waits until the store's clock is past a time. */
-  async function timeAfter(timeMs: number): Promise<void> {
+  /** Waits until the store's clock is past a time, in ms since 1970. */
+  async function untilStoreTime(timeMs: number): Promise<void> {
     await eventually(async () => {
       const [seconds, micros] = await redis.time()
       expect(Number(seconds) * 1_000 + Number(micros) / 1_000).toBeGreaterThan(timeMs)
@@ -251,8 +251,8 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await store.holdsOf('listed')).toMatchObject([{ id: last.id, tokens: 3 }])
   })
 
-  /** A store that tells how many reservations of each key it finds expired. */
-  function storeTellingExpired(): { reporting: RedisBucketStore; expired: readonly [string, number][] } {
+  /** A store, and how many reservations of each key it reports as expired. */
+  function storeReportingExpired(): { reporting: RedisBucketStore; expired: readonly [string, number][] } {
     const expired: [string, number][] = []
     const report = { ...NO_REPORT, expired: (key: string, count: number) => void expired.push([key, count]) }
     return { reporting: new RedisBucketStore(redis, keys, report), expired }
@@ -268,8 +268,8 @@ describeWithRedis('reservations in a real Redis', () => {
       groupOf('refilled:two', 1, { ttlMs: 1 }, alone),
       groupOf('refilled:both', 1, { ttlMs: 1 }, both),
     ]
-    await timeAfter((await lastExpiryOf(groups)) + 50)
-    const { reporting, expired } = storeTellingExpired()
+    await untilStoreTime((await lastExpiryOf(groups)) + 50)
+    const { reporting, expired } = storeReportingExpired()
     await reporting.check(['one', 'two', 'both'].map(name => ({ key: `refilled:${name}`, policy: both, tokens: 0 })))
     expect(expired).toEqual([
       ['refilled:one', 1],
@@ -279,7 +279,7 @@ describeWithRedis('reservations in a real Redis', () => {
   })
 
   it('that a reset finds expired are reported as such', async () => {
-    const { reporting, expired } = storeTellingExpired()
+    const { reporting, expired } = storeReportingExpired()
     await store.checkAll(Array.from({ length: 70 }, () => groupOf('reset-due', 2)))
     await makeDue('reset-due')
     await reserve('reset-due', 2)
