@@ -5,6 +5,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
 import { cut } from '../lib/cut.ts'
+import { isNestedDeeper } from '../lib/is-nested-deeper.ts'
 import { isObject, type Members } from '../lib/is-object.ts'
 import { parseJson } from '../lib/parse-json.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
@@ -17,6 +18,9 @@ const NEWLINE = 0x0a
 /** Characters of a value that a report quotes. */
 const QUOTED_LENGTH = 100
 const CONTROL = /\p{Cc}/gu
+
+/** Far more levels than an event has, and far fewer than the stack of `JSON.stringify` allows. */
+const MAX_DEPTH = 100
 
 export interface JournalHeader {
   /** Of each partition's log. */
@@ -141,6 +145,8 @@ function visible(text: string): string {
 
 function parseMembers(path: string, text: string, line: number): Members {
   const value = parseJson(text)
+  if (isNestedDeeper(value, MAX_DEPTH))
+    throw damagedLine(path, line, `it must be nested at most ${MAX_DEPTH} levels deep`)
   if (isObject(value)) return value
   throw damagedLine(path, line, `it must be a JSON object (got ${shorten(visible(text)) || 'nothing'})`)
 }

@@ -4,9 +4,10 @@
  */
 import { type DocumentOptions, type ParseOptions, parseDocument, type SchemaOptions } from 'yaml'
 import { OVERRIDE_UNITS, type OverrideUnit } from '../check/envoy/units.ts'
+import { isNestedDeeper } from '../lib/is-nested-deeper.ts'
 import { ConfigMembers } from './config-members.ts'
 import { InvalidConfig } from './invalid-config.ts'
-import { isNestedTooDeep, isValueTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
+import { isNestedTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 
 export interface ConfigFile {
   readonly file: string
@@ -62,7 +63,8 @@ export function readConfigFile(file: string, text: string): ConfigFile {
 function parsed(file: string, text: string): unknown {
   if (isNestedTooDeep(text)) throw tooDeep(file)
   const value = valueIn(file, text)
-  if (isValueTooDeep(value)) throw tooDeep(file)
+  // An alias can refer to what contains it.
+  if (isNestedDeeper(value, MAX_YAML_DEPTH)) throw tooDeep(file)
   return value
 }
 

@@ -104,6 +104,13 @@ describe('the journal', () => {
     )
   })
 
+  it.each([101, 100_000])('refuses a line that is nested too deeply: %i levels', async levels => {
+    await append(1)
+    const nested = '['.repeat(levels - 1) + ']'.repeat(levels - 1)
+    appendFileSync(path, `{"schema":1,"key":${nested}}\n`)
+    await expectDamage(3, 'it must be nested at most 100 levels deep')
+  })
+
   it.each([2, 4_000])('refuses a line that is not UTF-8 instead of replacing its bytes: line %i', async line => {
     await open(journal => journal.append(jsonOf(...Array.from({ length: 5_000 }, (_, i) => event(i + 1, 'k:once')))))
     const bytes = readFileSync(path)
