@@ -1,3 +1,4 @@
+import { OperatorError } from '../lib/operator-error.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OutageClock } from './outage-clock.ts'
 
@@ -10,9 +11,7 @@ const PROBE_INTERVAL_MS = 250
 export type Circuit = 'closed' | 'half-open' | 'open'
 
 /** The store was not asked, since the circuit is not closed. */
-class CircuitOpenError extends Error {
-  override readonly name = 'CircuitOpenError'
-}
+class CircuitOpen extends OperatorError {}
 
 export interface CircuitBreakerOptions {
   /** Why a call failed, in one of a few words. */
@@ -38,7 +37,7 @@ export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions
   readonly #callProbe: () => Promise<unknown>
   /** Created once: an error with a stack for each check of an outage would be costly. */
-  readonly #openError = new CircuitOpenError('the bucket store is unavailable: the circuit is open')
+  readonly #openError = new CircuitOpen('the bucket store is unavailable: the circuit is open')
   #circuit: Circuit = 'closed'
   #consecutiveFailures = 0
   #reason: string | undefined

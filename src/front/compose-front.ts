@@ -28,6 +28,7 @@ import type { AppDependencies } from './app.ts'
 import { composeCheck } from './compose-check.ts'
 import { composeConfigChange } from './compose-config-change.ts'
 import { composeInsight } from './compose-insight.ts'
+import { causeFields } from './explain-store-failure.ts'
 import { FrontMetrics } from './front-metrics.ts'
 import type { GrpcDependencies } from './grpc-server.ts'
 import { mayServeWithoutBucketStore, mayServeWithoutPolicies } from './leave-to-others.ts'
@@ -161,7 +162,7 @@ export function composeFront(
       limits: checks.adminLimits,
     }),
     isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
-    calls: new CallLog({ logger, loggedKey }),
+    calls: new CallLog({ logger, loggedKey, causeFields }),
     largeRequests: new LargeRequests(closing.signal),
     memory: heldMemory(),
     drain: drain.signal,
@@ -169,8 +170,7 @@ export function composeFront(
     tracing,
   }
   const requestPolicies = new RequestPolicies(policies)
-  const fieldStyle = env.RATELIMIT_HEADERS
-  const rateLimits = new RateLimitService({ ...common, policies, requestPolicies, fieldStyle })
+  const rateLimits = new RateLimitService({ ...common, policies, requestPolicies, fieldStyle: env.RATELIMIT_HEADERS })
   return {
     app: {
       ...common,
@@ -178,7 +178,7 @@ export function composeFront(
       reservations: checks.reservations,
       rateLimits,
       buckets: checks.buckets,
-      fieldStyle,
+      fieldStyle: env.RATELIMIT_HEADERS,
       submitter: changes.submitter,
       reader: changes.reader,
       statuses: changes.statuses,

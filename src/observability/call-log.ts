@@ -24,21 +24,25 @@ type Describe = () => object
 interface CallLogOptions {
   readonly logger: Logger
   readonly loggedKey: LoggedKey
+  /** What a line says of the cause of a problem. */
+  causeFields(cause: unknown): object
 }
 
 /** Lines about calls of every protocol, within one budget for each kind of call. */
 export class CallLog {
   readonly #logger: Logger
   readonly #loggedKey: LoggedKey
+  readonly #causeFields: CallLogOptions['causeFields']
   readonly #budgets = {
     check: new LineBudget(LINES_PER_SECOND.check, () => performance.now()),
     operator: new LineBudget(LINES_PER_SECOND.operator, () => performance.now()),
     other: new LineBudget(LINES_PER_SECOND.other, () => performance.now()),
   }
 
-  constructor({ logger, loggedKey }: CallLogOptions) {
+  constructor({ logger, loggedKey, causeFields }: CallLogOptions) {
     this.#logger = logger
     this.#loggedKey = loggedKey
+    this.#causeFields = causeFields
   }
 
   /** Whether every call has a line. Otherwise checks have one only if they fail or are slow. */
@@ -52,8 +56,8 @@ export class CallLog {
   }
 
   /** A call is answered with a problem that the service caused. */
-  failed(kind: CallKind, { code, cause: err, detail }: Problem, describe: Describe): void {
-    const line = () => ({ ...describe(), code, err })
+  failed(kind: CallKind, { code, cause, detail }: Problem, describe: Describe): void {
+    const line = () => ({ ...describe(), code, ...this.#causeFields(cause) })
     if (code === 'internal') this.#write('error', kind, 'internal error', line)
     else this.#write('warn', kind, detail, line)
   }

@@ -8,6 +8,7 @@ import { listenOn } from '../../src/connections/forwarding-listener.ts'
 import { heldMemory } from '../../src/connections/held-memory.ts'
 import { LargeRequests } from '../../src/connections/large-requests.ts'
 import type { SharedBound } from '../../src/connections/shared-bound.ts'
+import { faultFields } from '../../src/lib/operator-error.ts'
 import { CallLog } from '../../src/observability/call-log.ts'
 import type { Logger } from '../../src/observability/logger.ts'
 
@@ -47,7 +48,7 @@ export class TestProtocolServer {
       checker: checker as Checker,
       batchTurns: new BatchTurns(10_000),
       callers: new Callers({ adminTokens: [], checkTokens: [], limits }),
-      calls: new CallLog({ logger, loggedKey: key => key }),
+      calls: new CallLog({ logger, loggedKey: key => key, causeFields: faultFields }),
       logger,
       isOverloaded: () => false,
       slots: new ConnectionSlots({ max: maxConnections, onClosed: () => undefined }),

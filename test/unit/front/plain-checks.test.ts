@@ -12,6 +12,7 @@ import { SharedBound } from '../../../src/connections/shared-bound.ts'
 import { PlainChecks } from '../../../src/front/plain-checks.ts'
 import { answerProblems } from '../../../src/http/problem.ts'
 import { RequestLog } from '../../../src/http/request-log.ts'
+import { faultFields } from '../../../src/lib/operator-error.ts'
 import { CallLog } from '../../../src/observability/call-log.ts'
 import { decisionOf } from '../../support/decisions.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -41,7 +42,7 @@ beforeEach(async () => {
     parsed++
     response.end('by the parser')
   })
-  const calls = new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key })
+  const calls = new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key, causeFields: faultFields })
   const log = new RequestLog(calls)
   const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
   new PlainChecks(server, {

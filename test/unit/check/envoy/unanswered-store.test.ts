@@ -17,6 +17,7 @@ import { RequestPolicies } from '../../../../src/check/request-policies.ts'
 import { PolicyTable } from '../../../../src/domain/policy-table.ts'
 import type { Call } from '../../../../src/grpc/call.ts'
 import { WireWriter } from '../../../../src/grpc/wire-writer.ts'
+import { faultFields } from '../../../../src/lib/operator-error.ts'
 import { CallLog } from '../../../../src/observability/call-log.ts'
 import { definitionOf, policyOf } from '../../../support/policies.ts'
 
@@ -68,7 +69,7 @@ beforeEach(() => {
       limits: { adminCall: async () => 0, failedLogin: async () => 0 },
     }),
     isOverloaded: () => false,
-    calls: new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key }),
+    calls: new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key, causeFields: faultFields }),
   })
 })
 afterEach(() => {

@@ -10,6 +10,7 @@ import { CommandRunner } from '../../../../src/check/resp/command-runner.ts'
 import { CommandTable } from '../../../../src/check/resp/command-table.ts'
 import { RespConnection } from '../../../../src/check/resp/resp-connection.ts'
 import { PolicyTable } from '../../../../src/domain/policy-table.ts'
+import { faultFields } from '../../../../src/lib/operator-error.ts'
 import { TurnBudget } from '../../../../src/lib/turn-budget.ts'
 import { CallLog } from '../../../../src/observability/call-log.ts'
 import { eventually } from '../../../support/eventually.ts'
@@ -36,7 +37,7 @@ beforeEach(() => {
 function open({ needsToken = false } = {}) {
   const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
   const callers = new Callers({ adminTokens: [], checkTokens: needsToken ? [TOKEN] : [], limits })
-  const calls = new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key })
+  const calls = new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key, causeFields: faultFields })
   const requestPolicies = new RequestPolicies(new PolicyTable(policyOf('default')))
   const table = new CommandTable({ callers, calls, requestPolicies, version: '0' })
   const observer = { commandAnswered: () => void ran++ }
