@@ -47,8 +47,7 @@ local function are_holds_ahead(count, members, tokens, earliest, latest, is_only
     and members > 0 and count > 0 and not (is_only and count > 1)
 end
 
--- Reads a bucket with holds of which none is due and of which only this token bucket was spent, and not so much that an expiry may charge
--- less than was held. Returns nil for any other bucket;
+-- Reads a bucket with holds of which none is due and of which only this token bucket was spent, without debt. Returns nil for any other bucket;
 -- otherwise the units spent now, and what is held: tokens, number, members, the first and the last deadline, and the only hold, or '' if
 -- there is a set.
 local function read_held_alone(bucket, limit)
@@ -59,9 +58,8 @@ local function read_held_alone(bucket, limit)
     id, units_per_token, stored, per_ms, capacity, debt = unpack(HELD_ALONE, bucket)
   if head ~= (only_bytes == 0 and HEAD_OF_SET or HEAD_OF_ONE_HOLD) or debt ~= 0 then return nil end
   if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return nil end
-  if capacity ~= limit.capacity or not (last_spent_at <= now and stored >= 0) then return nil end
+  if capacity ~= limit.capacity or not (last_spent_at <= now and stored >= 0 and stored <= MAX_UNITS) then return nil end
   if not are_holds_ahead(count, members, tokens, earliest, latest, only_bytes > 0) then return nil end
-  if stored + tokens * units_per_token > max_units(limit) then return nil end
   local spent = refilled(min(stored, limit.capacity_units), (now - last_spent_at) * per_ms)
   return spent, tokens, count, members, earliest, latest, string.sub(bucket, HELD_ALONE_BYTES + 1)
 end

@@ -74,8 +74,8 @@
   end
 
   -- The units spent now of each limit by entries that begin at a byte, if they are exactly those of these limits, in this order.
-  -- shape: what follows the entries in a bucket with holds, see held-same.lua, and held_tokens: of these holds; nil if nothing follows
-  local function spent_of_entries(stored, limits, last_spent_at, at, shape, held_tokens)
+  -- shape: what follows the entries in a bucket with holds, see held-same.lua; nil if nothing follows
+  local function spent_of_entries(stored, limits, last_spent_at, at, shape)
     local spent, elapsed = {}, now - last_spent_at
     for i, limit in ipairs(limits) do
       if limit.is_unspent then
@@ -92,7 +92,6 @@
         at = at + ENTRY
         if shape then
           local record = shape.records[i]
-          if units + held_tokens * units_per_token > shape.most[i] then return nil end
           if string.sub(stored, at, at + #record - 1) ~= record then return nil end
           at = at + #record
         end

@@ -16,10 +16,6 @@ local function held_alone_functions(buckets, general, layout)
     return { key = key, limits = limits, spent = { spent }, at = now, bucket = nil, held = held }
   end
 
-  local function may_charge_less(limit, spent, tokens)
-    return spent + tokens * limit.units_per_token > max_units(limit)
-  end
-
   -- Writes a bucket with holds that has only one limit. known_latest: the last deadline with which it was written before
   function alone.write(found, known_latest)
     local key, limit, held = found.key, found.limits[1], found.held
@@ -35,8 +31,7 @@ local function held_alone_functions(buckets, general, layout)
   -- Adds a hold to what a check found, in such a bucket or in any other one.
   function alone.hold(found, hold)
     local holds, limits = buckets.holds(), found.limits
-    local tokens = hold.tokens + (found.held and found.held.tokens or 0)
-    if found.bucket or #limits > 1 or limits[1].per_ms == 0 or may_charge_less(limits[1], found.spent[1], tokens) then
+    if found.bucket or #limits > 1 or limits[1].per_ms == 0 then
       local bucket = buckets.record(found, true)
       holds.add(found.key, bucket.held, hold)
       return layout.write(found.key, bucket)
@@ -52,7 +47,6 @@ local function held_alone_functions(buckets, general, layout)
     local limit, held = found.limits[1], found.held
     local spent, known_latest = found.spent[1] + tokens * limit.units_per_token, held.latest
     if not (tokens <= limit.capacity and spent <= limit.capacity_units) then return false end
-    if may_charge_less(limit, spent, held.tokens) then return false end
     if not buckets.holds().take(found.key, held, hold) then return false end
     found.spent[1] = spent
     if held.members > 0 then

@@ -1,26 +1,25 @@
 --[[
-  The buckets that most checks of keys with reservations find: no hold is due, nothing was spent but of the limits of the check, nothing is
-  owed, and expiries can charge all that is held. What bucket.lua does with a table for each entry, this part does with the bucket's string,
-  at half the cost. A part of the scripts of buckets; bucket-layout.lua describes the layout. A function creates it.
+  The buckets that most checks of keys with reservations find: no hold is due, nothing was spent but of the limits of the check, and nothing
+  is owed. What bucket.lua does with a table for each entry, this part does with the bucket's string, at half the cost. A part of the scripts of
+  buckets; bucket-layout.lua describes the layout. A function creates it.
 ]]
 local function held_same_functions(general, layout)
   local HEAD, HEAD_BYTES, HOLDS_FROM = '>dc8dI2I2I4ddd', 56, TIME + ENTRY + 1
   local same = {}
 
   -- What such buckets of these limits have in common in this call: their heads, their length without the only hold, whether they have quotas,
-  -- and of each limit its record, and the most units that may be spent and held.
+  -- and of each limit its record.
   local function shape_of(limits)
-    local own, records, most, bytes, has_quotas = limits.own, {}, {}, HEAD_BYTES, false
+    local own, records, bytes, has_quotas = limits.own, {}, HEAD_BYTES, false
     for i, limit in ipairs(limits) do
       if not limit.is_unspent then
         records[i] = layout.packed_record({ recorded = limit.kind and limit.kind.recorded_at(limit, now) or limit, debt = 0 })
-        most[i] = general.most_units(limit)
         bytes = bytes + ENTRY + #records[i]
         has_quotas = has_quotas or limit.kind ~= nil
       end
     end
     return {
-      records = records, most = most, bytes = bytes, has_quotas = has_quotas,
+      records = records, bytes = bytes, has_quotas = has_quotas,
       head_of_set = layout.packed_head(false, own, 0), head_of_one_hold = layout.packed_head(true, own, 0),
     }
   end
@@ -51,7 +50,7 @@ local function held_same_functions(general, layout)
     local held, last_spent_at, full_at = read_head(stored, shape)
     -- After a clock that went back, a quota may be full before its period ends.
     if not held or (shape.has_quotas and full_at <= now) then return nil end
-    local spent = general.spent_of_entries(stored, limits, last_spent_at, HEAD_BYTES + 1, shape, held.tokens)
+    local spent = general.spent_of_entries(stored, limits, last_spent_at, HEAD_BYTES + 1, shape)
     if not spent then return nil end
     return { key = key, limits = limits, spent = spent, at = now, bucket = nil, held = held, stored = stored }
   end
