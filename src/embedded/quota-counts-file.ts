@@ -48,6 +48,7 @@ export class QuotaCountsFile {
   #copy: { readonly path: string; bytes: number } | undefined
 
   #firstDamagedLine: number | undefined
+  #incompleteBytes = 0
   #hasGivenUp = false
 
   private constructor(path: string, maxHeldBytes: number) {
@@ -77,11 +78,12 @@ export class QuotaCountsFile {
     for await (const { lines, bytes, read } of linePieces(this.#path, pieceBytes)) {
       for (const line of lines) this.#take(line, ++number, nowMs)
       this.#bytes = bytes
-      this.#isTorn = read > bytes
+      this.#incompleteBytes = read - bytes
       this.#limit()
       onProgress?.({ bytes: read, of: size })
       await nextTurn()
     }
+    this.#isTorn = this.#incompleteBytes > 0
   }
 
   #take(text: string, number: number, nowMs: number): void {
@@ -94,6 +96,11 @@ export class QuotaCountsFile {
   /** The first line that this service cannot have written, from 1. Such lines are left out. */
   get firstDamagedLine(): number | undefined {
     return this.#firstDamagedLine
+  }
+
+  /** Of a last line that was not written whole, which is left out; 0 if there is none. */
+  get incompleteBytes(): number {
+    return this.#incompleteBytes
   }
 
   /** Whether counts were given up because there are too many. */

@@ -87,8 +87,7 @@ export class QuotaCounts {
     const progress = new StartProgress(logger, 'counts of quotas are being read')
     const onProgress = (done: object) => progress.report(done)
     const file = await QuotaCountsFile.open(join(dataDir, FILE), Date.now(), { onProgress })
-    const line = file.firstDamagedLine
-    if (line !== undefined) logger.warn({ line }, `${FILE} is damaged from this line on: damaged lines are left out`)
+    reportDamage(file, logger)
     const counts = new QuotaCounts(connections, options, file)
     counts.#warnOfLoss()
     await counts.#restore()
@@ -237,6 +236,11 @@ export class QuotaCounts {
     if (this.#failure !== undefined) this.#options.logger.info('counts of quotas can be written again')
     this.#failure = undefined
   }
+}
+
+function reportDamage({ firstDamagedLine: line, incompleteBytes: bytes }: QuotaCountsFile, logger: Logger): void {
+  if (line !== undefined) logger.warn({ line }, `${FILE} is damaged from this line on: damaged lines are left out`)
+  if (bytes > 0) logger.warn({ bytes }, `the last line of ${FILE} is incomplete and is left out`)
 }
 
 function* firstOf<T>(items: Iterable<T>, count: number): Generator<T> {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -116,6 +116,15 @@ it('without the lock of the directory, nothing is written, and the log says so',
   await counts.close()
   expect(existsSync(join(dataDir, 'quotas.ndjson'))).toBe(false)
   expect(logged).toEqual(['counts of quotas cannot be written: a restart would forget them'])
+})
+
+it.each([
+  ['damaged', '{}\n', 'quotas.ndjson is damaged from this line on: damaged lines are left out'],
+  ['incomplete', '\0'.repeat(300), 'the last line of quotas.ndjson is incomplete and is left out'],
+])('the log names what is left out because it is %s', async (_, text, message) => {
+  writeFileSync(join(dataDir, 'quotas.ndjson'), text)
+  await open(fakeStore().connections)
+  expect(logged).toEqual([message])
 })
 
 function keyOf(line: string): string {
