@@ -113,15 +113,14 @@ export class ReplayedBucket {
     for (const spending of this.#spendings) spending.lastSpentAtMs = nowMs
   }
 
+  /** As the specification stores it: only of limits that a check spends. */
   #toBucket(): Bucket | undefined {
-    const lastSpentAtMs = this.#lastSpentAtMs
-    if (this.#fullAtMs === 0) return undefined
-    const entries = this.#spendings.map(({ unitsPerToken, spent }, i) => ({
-      id: (this.#limits[i] as CompiledLimit).id,
-      unitsPerToken,
-      spent,
-    }))
-    return { lastSpentAtMs, fullAtMs: this.#fullAtMs, entries, others: [] }
+    const entries = this.#spendings.flatMap(({ unitsPerToken, spent }, i) => {
+      const { id, isSpent } = this.#limits[i] as CompiledLimit
+      return isSpent ? [{ id, unitsPerToken, spent }] : []
+    })
+    if (this.#fullAtMs === 0 || entries.length === 0) return undefined
+    return { lastSpentAtMs: this.#lastSpentAtMs, fullAtMs: this.#fullAtMs, entries, others: [] }
   }
 }
 

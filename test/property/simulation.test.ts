@@ -9,6 +9,7 @@ import { ReplayedBucket } from '../../src/simulation/replayed-bucket.ts'
 import { Simulation } from '../../src/simulation/simulation.ts'
 import { limits } from '../support/arbitrary-limits.ts'
 import { type History, history, play, START_MS } from '../support/bucket-histories.ts'
+import { counterexamples } from '../support/counterexamples.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { frontClock, givenClockedRedis } from '../support/given-clocked-redis.ts'
 import { definitionOf, policyOf } from '../support/policies.ts'
@@ -18,7 +19,7 @@ describe('a replayed bucket', () => {
   it(
     'decides what the oracle expects, by one policy and by several in turn',
     () => {
-      fc.assert(fc.property(history, decidesAsExpected), runs(100, 20_000))
+      fc.assert(fc.property(history, decidesAsExpected), { ...runs(100, 20_000), examples: counterexamples })
     },
     PROPERTY_TIMEOUT_MS,
   )

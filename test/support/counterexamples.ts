@@ -83,6 +83,17 @@ export const counterexamples: [History][] = [
       ],
     },
   ],
+  // A simulation took a check by a policy of concurrency limits alone for a spending, so the refill paused when the clock went back.
+  [
+    {
+      policies: [[{ name: 'a', kind: 'concurrency', capacity: 1 }], [perMs('a')]],
+      batches: [
+        { move: { by: 86_400_000 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 1 } }] },
+        { move: { by: -9_999 }, checks: [{ key: 'x', policy: 1, wish: { tokens: 1 } }] },
+        { move: { by: 1 }, checks: [{ key: 'x', policy: 1, wish: { tokens: 1 } }] },
+      ],
+    },
+  ],
 ]
 
 function perSecond(name: string): Limit {
