@@ -61,11 +61,18 @@ export class CommandParser {
     }
   }
 
-  /** Copies what is left of the last bytes, which otherwise would keep all of them in memory. The words of the last command are gone. */
+  /** Copies what is left if it keeps more than as much again in memory. The words of the last command are gone. */
   settle(): void {
     if (this.#wordsLeft === 0) this.#words.release()
     if (this.#start === this.#end) this.#use(NOTHING)
-    else if (!this.#isOwn || this.#bytes.length > this.#roomFor(0)) this.#makeRoom(0)
+    else if (this.#bytes.length > this.#roomFor(0)) this.#makeRoom(0)
+  }
+
+  /** Discards what has arrived and was not read. No further bytes may follow. */
+  clear(): void {
+    this.#wordsLeft = 0
+    this.#words.release()
+    this.#use(NOTHING)
   }
 
   /**

@@ -231,14 +231,17 @@ export class RespConnection {
 
   /**
    * Sends everything, and reads and ignores what still comes until the client has closed its side: the kernel would discard replies
-   * if the connection closed with unread bytes.
+   * if the connection closed with unread bytes. What has arrived of a command is not held meanwhile.
    */
   #end(): void {
     const socket = this.#socket
     if (socket.writableEnded) return
     this.#isDeaf = true
+    this.#parser.clear()
+    this.reportHeld()
     socket.end()
     socket.resume()
-    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref()
+    socket.once('close', () => clearTimeout(timer))
   }
 }

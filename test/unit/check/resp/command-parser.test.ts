@@ -102,6 +102,19 @@ describe('the memory of a parser', () => {
     expect(parse('\r\nPI', frameOf('x').subarray(0, 0), 'NG\r\n')).toEqual([['PING']])
   })
 
+  it('is that of the bytes that arrived, if most of them are left', () => {
+    const piece = Buffer.from(`*2\r\n$4\r\nECHO\r\n$60000\r\n${'x'.repeat(40_000)}`)
+    expect(parse(piece)).toEqual([])
+    expect(parser.heldBytes).toBeLessThan(piece.length + 100)
+    expect(parse(`${'x'.repeat(20_000)}\r\n`)).toEqual([['ECHO', 'x'.repeat(60_000)]])
+  })
+
+  it('is free once what has arrived is discarded', () => {
+    parse(`*1024\r\n${'$0\r\n\r\n'.repeat(1_000)}`)
+    parser.clear()
+    expect(parser.heldBytes).toBe(0)
+  })
+
   it('does not grow with a length that is announced', () => {
     expect(parse('*2\r\n$4\r\nECHO\r\n$65532\r\n')).toEqual([])
     expect(parser.heldBytes).toBeLessThanOrEqual(256 + 16)

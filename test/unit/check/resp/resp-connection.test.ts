@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, it, jest } from '@jest/globals'
@@ -54,7 +55,7 @@ function open({ needsToken = false } = {}) {
     hold: bytes => void held.push(bytes),
   })
   const replies = () => String(socket.read() ?? '')
-  return { connection, held, replies, isAnswered: () => replies() !== '' || socket.writableEnded }
+  return { connection, socket, held, replies, isAnswered: () => replies() !== '' || socket.writableEnded }
 }
 
 describe('a client is admitted', () => {
@@ -84,6 +85,33 @@ it('a connection holds replies until they are read', async () => {
     replies()
     connection.reportHeld()
     expect([held.at(-1), connection.isIdle]).toEqual([0, true])
+  })
+})
+
+describe('a connection that ends in the middle of a command', () => {
+  const half = frameOf('ECHO', 'x'.repeat(50_000)).subarray(0, 40_000)
+
+  it('holds nothing of the command', () => {
+    const { connection, held } = open()
+    connection.receive(half)
+    expect(held.at(-1)).toBeGreaterThanOrEqual(40_000)
+    connection.inputEnded()
+    expect([held.at(-1), connection.isReceiving]).toEqual([0, false])
+  })
+
+  it('is not kept by a timer once it is closed', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate'] })
+    try {
+      const { connection, socket } = open()
+      connection.receive(half)
+      connection.inputEnded()
+      expect(jest.getTimerCount()).toBe(1)
+      socket.destroy()
+      await once(socket, 'close')
+      expect(jest.getTimerCount()).toBe(0)
+    } finally {
+      jest.useRealTimers()
+    }
   })
 })
 
