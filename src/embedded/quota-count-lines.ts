@@ -1,4 +1,5 @@
 /** The line format of the counts of quotas, and how to read it. */
+import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { parseJson } from '../lib/parse-json.ts'
 
@@ -29,8 +30,8 @@ const PIECE_BYTES = 256 * 1024
 /** This service writes no line that is nearly as long. */
 const MAX_LINE_BYTES = 64 * 1024
 
-/** Takes the place of the beginning of a longer line: no JSON has this byte. */
-const TOO_LONG = Buffer.of(0)
+/** Takes the place of a line that is not UTF-8, and of the beginning of a longer line: no JSON has this character. */
+const DAMAGED = '\0'
 
 /** Of a line without its key, value and time. */
 const BARE_BYTES = '{"key":"","value":"","expiresAt":}\n'.length
@@ -64,7 +65,7 @@ function isCount(value: object): value is QuotaCount {
 
 /**
  * Reads the complete lines of a file in pieces, between which the process does other work. Omits an unterminated last line. Holds
- * only one piece in memory, and of a line that is too long only that it is damaged.
+ * only one piece in memory, and of a line that is too long or not UTF-8 only that it is damaged.
  */
 export async function* linePieces(path: string, pieceBytes = PIECE_BYTES): AsyncGenerator<LinesPiece> {
   let [read, bytes] = [0, 0]
@@ -75,7 +76,18 @@ export async function* linePieces(path: string, pieceBytes = PIECE_BYTES): Async
     rest = joined.subarray(whole)
     read += piece.length
     if (whole > 0) bytes = read - rest.length
-    yield { lines: whole > 0 ? joined.toString('utf8', 0, whole - 1).split('\n') : [], bytes, read }
-    if (rest.length > MAX_LINE_BYTES) rest = TOO_LONG
+    yield { lines: whole > 0 ? linesIn(joined.subarray(0, whole - 1)) : [], bytes, read }
+    if (rest.length > MAX_LINE_BYTES) rest = Buffer.from(DAMAGED)
   }
+}
+
+function linesIn(bytes: Buffer): string[] {
+  if (isUtf8(bytes)) return bytes.toString().split('\n')
+  return bytes.toString('latin1').split('\n').map(textOf)
+}
+
+/** @param line a character for each byte */
+function textOf(line: string): string {
+  const bytes = Buffer.from(line, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : DAMAGED
 }

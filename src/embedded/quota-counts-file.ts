@@ -2,7 +2,7 @@ import { existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync }
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
-import { lengthOf, lineOf, linePieces, parseLine, type QuotaCount } from './quota-count-lines.ts'
+import { lengthOf, lineOf, linePieces, parseLine, type QuotaCount, type QuotaCountLine } from './quota-count-lines.ts'
 import { appendTo, freeBytesBeside, sync } from './quota-counts-disk.ts'
 
 /** A file that is larger than this many bytes, and than twice what it must hold, is written again. */
@@ -21,6 +21,8 @@ const MAX_HELD_BYTES = 128 * 1024 * 1024
 const KEPT_SHARE = 0.99
 
 interface ReadOptions {
+  /** Whether a bucket can have this key. The line of another key is damaged. Default: any key. */
+  readonly isKey?: (key: string) => boolean
   readonly maxHeldBytes?: number
   /** Bytes that are read at once. */
   readonly pieceBytes?: number
@@ -72,11 +74,16 @@ export class QuotaCountsFile {
     return file
   }
 
-  async #read(nowMs: number, { pieceBytes, onProgress }: ReadOptions): Promise<void> {
+  async #read(nowMs: number, { isKey = () => true, pieceBytes, onProgress }: ReadOptions): Promise<void> {
     const { size } = statSync(this.#path)
     let number = 0
     for await (const { lines, bytes, read } of linePieces(this.#path, pieceBytes)) {
-      for (const line of lines) this.#take(line, ++number, nowMs)
+      for (const text of lines) {
+        number++
+        const line = parseLine(text)
+        if (line !== undefined && isKey(line.key)) this.#take(line, nowMs)
+        else this.#firstDamagedLine ??= number
+      }
       this.#bytes = bytes
       this.#incompleteBytes = read - bytes
       this.#limit()
@@ -86,11 +93,9 @@ export class QuotaCountsFile {
     this.#isTorn = this.#incompleteBytes > 0
   }
 
-  #take(text: string, number: number, nowMs: number): void {
-    const line = parseLine(text)
-    if (line === undefined) this.#firstDamagedLine ??= number
-    else if (line.count !== undefined && line.count.expiresAt > nowMs) this.#hold(line.key, line.count)
-    else this.#drop(line.key)
+  #take({ key, count }: QuotaCountLine, nowMs: number): void {
+    if (count !== undefined && count.expiresAt > nowMs) this.#hold(key, count)
+    else this.#drop(key)
   }
 
   /** The first line that this service cannot have written, from 1. Such lines are left out. */

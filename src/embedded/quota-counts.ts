@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import type { Logger } from '../observability/logger.ts'
-import { bucketsPrefix } from '../redis/keys.ts'
+import { bucketsPrefix, isBucketKey } from '../redis/keys.ts'
 import { readQuotaCountsScript } from '../redis/scripts.ts'
 import type { DirectoryLock } from './directory-lock.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
@@ -86,7 +86,7 @@ export class QuotaCounts {
     const { dataDir, logger } = options
     const progress = new StartProgress(logger, 'counts of quotas are being read')
     const onProgress = (done: object) => progress.report(done)
-    const file = await QuotaCountsFile.open(join(dataDir, FILE), Date.now(), { onProgress })
+    const file = await QuotaCountsFile.open(join(dataDir, FILE), Date.now(), { isKey: isBucketKey, onProgress })
     reportDamage(file, logger)
     const counts = new QuotaCounts(connections, options, file)
     counts.#warnOfLoss()

@@ -12,6 +12,13 @@ export function bucketsPrefix(keyPrefix: string): string {
   return `${keyPrefix}:{`
 }
 
+const BUCKET_KEY = new RegExp(`^[^{}]+:\\{(?:${BUCKET_TAGS.join('|')})\\}:`)
+
+/** Whether a bucket can have this key, with any prefix. */
+export function isBucketKey(key: string): boolean {
+  return BUCKET_KEY.test(key)
+}
+
 /** The beginnings of the keys that a store may lose if its memory is full: those of buckets, and of the records of reservations. */
 export function evictablePrefixes(keyPrefix: string): readonly string[] {
   return [bucketsPrefix(keyPrefix), recordsPrefix(keyPrefix)]

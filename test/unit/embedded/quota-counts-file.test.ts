@@ -122,6 +122,22 @@ it.each(['zz', '012', '', 'AB', ' 01'])('a line whose value is %j is damaged, an
   expect((await QuotaCountsFile.open(path, NOW)).firstDamagedLine).toBe(2)
 })
 
+it('a line of a key that no bucket can have is damaged, and is left out', async () => {
+  writeFileSync(path, lineOf('a', count('01')) + lineOf('b', count('02')) + lineOf('a', undefined))
+  const file = await QuotaCountsFile.open(path, NOW, { isKey: key => key === 'b' })
+  expect([Object.fromEntries(file.held), file.firstDamagedLine]).toEqual([{ b: count('02') }, 1])
+})
+
+it('a line that is not UTF-8 is damaged, and is left out', async () => {
+  const damaged = Buffer.from(lineOf('x', count('03')).replace('x', '\xff'), 'latin1')
+  writeFileSync(
+    path,
+    Buffer.concat([Buffer.from(lineOf('é', count('01'))), damaged, Buffer.from(lineOf('\ufffd', count('02')))]),
+  )
+  const file = await QuotaCountsFile.open(path, NOW)
+  expect([Object.fromEntries(file.held), file.firstDamagedLine]).toEqual([{ é: count('01'), '\ufffd': count('02') }, 2])
+})
+
 it('a last line that was not written whole is not damaged', async () => {
   writeFileSync(path, '{"key":"a","value":"01","expiresAt":1760000001000}\n{"key":"b","val')
   expect((await QuotaCountsFile.open(path, NOW)).firstDamagedLine).toBeUndefined()

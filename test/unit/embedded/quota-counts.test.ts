@@ -121,6 +121,11 @@ it('without the lock of the directory, nothing is written, and the log says so',
 it.each([
   ['damaged', '{}\n', 'quotas.ndjson is damaged from this line on: damaged lines are left out'],
   ['incomplete', '\0'.repeat(300), 'the last line of quotas.ndjson is incomplete and is left out'],
+  [
+    'of no bucket',
+    `${JSON.stringify({ key: '{throttler:config-2}:policies', value: '01', expiresAt: 8e15 })}\n`,
+    'quotas.ndjson is damaged from this line on: damaged lines are left out',
+  ],
 ])('the log names what is left out because it is %s', async (_, text, message) => {
   writeFileSync(join(dataDir, 'quotas.ndjson'), text)
   await open(fakeStore().connections)
